@@ -1,0 +1,110 @@
+/*
+ * The task file: what is being labelled, by which LLM, in which rounds.
+ *
+ * YAML with the keys below. Whatever is wrong in it is reported as
+ * "FILE:LINE: what, what to do": unknown keys, wrong types, values out of
+ * range, labels (or aliases) that clash, missing `labels` or `llm`.
+ */
+#ifndef FREEAL_CONFIG_TASK_H
+#define FREEAL_CONFIG_TASK_H
+
+#include "base/err.h"
+#include "text/source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct task_strings {
+	char **items;
+	size_t count;
+};
+
+/* Names and aliases are unique over all labels, case ignored. */
+struct task_label {
+	char *name;
+	char *description; /* "" where there is none */
+	struct task_strings aliases;
+	struct task_strings keywords;
+	struct task_strings examples;
+};
+
+/* Column names, or numbers from 0; NULL for a column that is not used. */
+struct task_input {
+	char *text; /* "text" by default */
+	char *id;
+	char *gold;
+	char *augmented;
+};
+
+/* An endpoint and how it is asked. Given under `llm`, overridden in a round. */
+struct task_llm {
+	char *url;          /* required; http:// or https://, without a trailing slash */
+	char *model;        /* required */
+	char *key_env;      /* the environment variable with the key; NULL: no key is sent */
+	double temperature; /* 0 .. 2, default 0 */
+	uint32_t max_tokens;  /* of an answer, default 20 */
+	double timeout_s;     /* of one request, default 60 */
+	uint32_t concurrency; /* requests in flight, default 64 */
+	uint32_t retries;     /* after the first attempt, default 5 */
+	double usd_per_million_in; /* price of tokens; 0 where unknown */
+	double usd_per_million_out;
+};
+
+enum task_model_type {
+	TASK_MODEL_NGRAM,
+};
+
+enum task_recipe {
+	TASK_RECIPE_DEFAULT,
+	TASK_RECIPE_PAPER,
+};
+
+struct task_model {
+	enum task_model_type type;
+	enum task_recipe recipe;
+	uint32_t folds;  /* 2 .. 20, default 5 */
+	uint32_t epochs; /* of the final training; 0: the recipe's own */
+};
+
+/* One round with everything resolved. */
+struct task_round {
+	struct task_llm llm;
+	uint32_t shots; /* demonstrations per prompt, default 10; 0 is plain zero-shot */
+	double relabel; /* share of the samples that is asked again, default 0.4; 1 in round 0 */
+};
+
+struct task_generate {
+	uint32_t demonstrations; /* written by the LLM in all, default 100 */
+	uint32_t style_samples;  /* unlabelled samples shown for style per request, default 10 */
+};
+
+struct task {
+	char *name;        /* `task`, default "task" */
+	char *description; /* "" where there is none */
+	struct task_label *labels;
+	size_t label_count; /* at least 2 */
+	struct task_input input;
+	struct task_llm llm;
+	struct task_model model;
+	struct task_round *rounds;
+	size_t round_count; /* at least 1 */
+	bool early_stop;    /* `rounds` is a number: later rounds may be left out */
+	uint32_t pool;      /* demonstrations chosen after each round, default 100 */
+	struct task_generate generate;
+	uint64_t seed; /* default 1 */
+};
+
+/* ERR_INVALID for anything that its author has to mend, a missing file included. */
+WARN_UNUSED enum err task_load(const char *path, struct task **ret_task, struct err_msg *msg);
+/* The same from memory; `name` stands in messages. */
+WARN_UNUSED enum err task_parse(const char *name, const void *data, size_t size,
+				struct task **ret_task, struct err_msg *msg);
+void task_free(struct task *t);
+
+/* Borrowed from the task. */
+struct source_columns task_columns(const struct task *t);
+/* The label names in order: an array to free(), of strings borrowed from the task. */
+const char **task_label_names(const struct task *t);
+
+#endif

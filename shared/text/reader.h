@@ -1,0 +1,41 @@
+/*
+ * A window over a stream of bytes, for parsers that need one whole record in
+ * memory: what they have not used up yet stays, and more is read behind it, up
+ * to a ceiling. A UTF-8 byte order mark at the start is skipped.
+ */
+#ifndef FREEAL_TEXT_READER_H
+#define FREEAL_TEXT_READER_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct reader {
+	FILE *file;    /* borrowed; NULL over memory */
+	char *data;    /* the window; one byte past `end` may be written to */
+	size_t begin;  /* first byte that is not used up */
+	size_t end;    /* end of what was read */
+	size_t capacity;
+	size_t size_max; /* ceiling of one record */
+	uint64_t position; /* bytes read in all */
+	const char *memory; /* what is left, over memory */
+	size_t memory_size;
+	bool at_end; /* nothing more can be read */
+};
+
+void reader_init(struct reader *r, FILE *file, size_t record_bytes_max);
+/* Over memory, borrowed. */
+void reader_init_memory(struct reader *r, const void *data, size_t size, size_t record_bytes_max);
+void reader_done(struct reader *r);
+
+/*
+ * Reads more behind `end`; the bytes from `begin` on may move to the window's
+ * start. ERR_LIMIT where a record is at its ceiling already. At the stream's
+ * end it sets `at_end` and returns ERR_OK.
+ */
+WARN_UNUSED enum err reader_fill(struct reader *r);
+
+#endif
