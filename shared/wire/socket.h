@@ -1,0 +1,48 @@
+/*
+ * ZeroMQ sockets with the project's options: bounded queues, bounded frames,
+ * mandatory routing, no lingering surprises. A message is one envelope, behind the
+ * peer's identity on a ROUTER.
+ */
+#ifndef FREEAL_WIRE_SOCKET_H
+#define FREEAL_WIRE_SOCKET_H
+
+#include "base/err.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+
+#define PEER_ID_BYTES_MAX 32
+
+/* The identity frame of a peer on a ROUTER. */
+struct peer_id {
+	unsigned char size;
+	unsigned char bytes[PEER_ID_BYTES_MAX];
+};
+
+bool peer_id_equal(const struct peer_id *a, const struct peer_id *b);
+
+struct socket;
+
+/* `context` is a zmq context. Both set `msg` when the endpoint can't be used. */
+enum err socket_bind(void *context, const char *endpoint, struct socket **ret_socket,
+		     struct err_msg *msg) WARN_UNUSED;
+enum err socket_connect(void *context, const char *endpoint, struct socket **ret_socket,
+			struct err_msg *msg) WARN_UNUSED;
+void socket_free(struct socket *s);
+
+/* For poll: readable when there may be events. Edge-triggered: drain with
+ * socket_receive until ERR_AGAIN before waiting, also after sends. */
+int socket_fd(const struct socket *s);
+void *socket_zmq(const struct socket *s);
+
+/* Packs and sends; never blocks. Version and message id are filled in. `to` is NULL
+ * on a connected socket. ERR_AGAIN: its queue is full; ERR_NOT_FOUND: no such peer;
+ * ERR_LIMIT: larger than a frame may be. The envelope stays the caller's. */
+enum err socket_send(struct socket *s, const struct peer_id *to, Freeal__Envelope *e) WARN_UNUSED;
+
+/* Next message or ERR_AGAIN. Malformed ones are counted and returned as
+ * ERR_PROTOCOL (or ERR_VERSION) with `ret_from` set. */
+enum err socket_receive(struct socket *s, struct peer_id *ret_from, struct frame **ret_frame,
+			struct err_msg *msg) WARN_UNUSED;
+
+#endif

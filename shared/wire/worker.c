@@ -1,0 +1,514 @@
+#include "wire/worker.h"
+
+#include "base/limits.h"
+#include "base/rng.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define EPOCH_BYTES 16
+#define HELLO_RETRY_MS 1000
+#define HEARTBEAT_DEFAULT_MS 1000
+#define RESULT_RESEND_MS 5000
+#define MESSAGES_PER_DRAIN_MAX 1000
+#define BUCKET_COUNT 4096
+
+/* A lease or a result that waits for its acknowledgement; which one says `result`. */
+struct held {
+	struct held *next;      /* in its bucket */
+	struct held *list_next; /* in order of arrival */
+	struct held *list_prev;
+	Freeal__WorkName name;
+	uint32_t attempt;
+	Freeal__Result *result; /* NULL: a lease */
+	size_t result_bytes;
+	uint64_t sent_ms; /* results: 0 while not sent */
+};
+
+struct worker {
+	struct socket *socket;
+	struct worker_handler handler;
+	Freeal__Role role;
+	uint8_t epoch[EPOCH_BYTES];
+	uint8_t coordinator_epoch[EPOCH_BYTES];
+	bool welcome; /* the coordinator of that epoch knows us */
+	uint64_t hello_due_ms;
+	uint64_t heartbeat_due_ms;
+	uint32_t heartbeat_ms;
+	uint32_t credit;
+	bool credit_changed;
+	uint64_t done, total;
+	struct held *buckets[BUCKET_COUNT];
+	struct held list; /* head of the list of all, oldest first */
+	uint32_t lease_count, result_count, unsent_count;
+	uint64_t resend_due_ms;
+};
+
+static size_t name_bucket(const Freeal__WorkName *n)
+{
+	uint64_t h = hash_mix(n->item, ((uint64_t)n->round << 32) | n->slot);
+	return hash_mix(h, n->kind) % BUCKET_COUNT;
+}
+
+static bool name_equal(const Freeal__WorkName *a, const Freeal__WorkName *b)
+{
+	return a->kind == b->kind && a->round == b->round && a->item == b->item &&
+	       a->slot == b->slot;
+}
+
+static struct held **held_find(struct worker *w, const Freeal__WorkName *name)
+{
+	struct held **at = &w->buckets[name_bucket(name)];
+	while (*at && !name_equal(&(*at)->name, name))
+		at = &(*at)->next;
+	return at;
+}
+
+static struct held *held_add(struct worker *w, struct held **at, const Freeal__WorkName *name,
+			     uint32_t attempt)
+{
+	struct held *h = calloc(1, sizeof *h);
+	if (!h)
+		return NULL;
+	freeal__work_name__init(&h->name);
+	h->name.kind = name->kind;
+	h->name.round = name->round;
+	h->name.item = name->item;
+	h->name.slot = name->slot;
+	h->attempt = attempt;
+	*at = h;
+	h->list_next = &w->list;
+	h->list_prev = w->list.list_prev;
+	h->list_prev->list_next = h;
+	w->list.list_prev = h;
+	w->lease_count++;
+	return h;
+}
+
+static void held_remove(struct worker *w, struct held **at)
+{
+	struct held *h = *at;
+	*at = h->next;
+	h->list_prev->list_next = h->list_next;
+	h->list_next->list_prev = h->list_prev;
+	if (h->result) {
+		w->result_count--;
+		if (!h->sent_ms)
+			w->unsent_count--;
+		freeal__result__free_unpacked(h->result, NULL);
+	} else {
+		w->lease_count--;
+	}
+	free(h);
+}
+
+enum err worker_new(void *zmq_context, const char *endpoint, Freeal__Role role,
+		    const struct worker_handler *handler, struct worker **ret_worker,
+		    struct err_msg *msg)
+{
+	struct worker *w = calloc(1, sizeof *w);
+	if (!w)
+		return err_set(msg, ERR_NO_MEMORY, "no memory for a worker");
+	w->role = role;
+	w->handler = *handler;
+	w->heartbeat_ms = HEARTBEAT_DEFAULT_MS;
+	w->list.list_next = w->list.list_prev = &w->list;
+	if (getrandom(w->epoch, sizeof w->epoch, 0) != sizeof w->epoch) {
+		free(w);
+		return err_set(msg, ERR_IO, "no random numbers");
+	}
+	enum err e = socket_connect(zmq_context, endpoint, &w->socket, msg);
+	if (e) {
+		free(w);
+		return e;
+	}
+	*ret_worker = w;
+	return ERR_OK;
+}
+
+struct socket *worker_socket(const struct worker *w)
+{
+	return w->socket;
+}
+
+enum err worker_send(struct worker *w, Freeal__Envelope *e)
+{
+	return socket_send(w->socket, NULL, e);
+}
+
+static void return_send(struct worker *w, Freeal__WorkName **names, uint32_t *attempts, size_t n,
+			const char *reason)
+{
+	Freeal__Return body = FREEAL__RETURN__INIT;
+	body.names = names;
+	body.n_names = n;
+	body.attempts = attempts;
+	body.n_attempts = n;
+	body.reason = (char *)reason;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_RETURN_WORK;
+	e.return_work = &body;
+	/* Not sent: the lease ends by itself, only later. */
+	err_ignore(worker_send(w, &e));
+}
+
+void worker_return(struct worker *w, const Freeal__WorkName *name, const char *reason)
+{
+	struct held **at = held_find(w, name);
+	if (!*at || (*at)->result)
+		return;
+	Freeal__WorkName *names[1] = {&(*at)->name};
+	uint32_t attempts[1] = {(*at)->attempt};
+	return_send(w, names, attempts, 1, reason);
+	held_remove(w, at);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	Freeal__WorkName *names[WORKS_PER_LEASE_MAX];
+	uint32_t attempts[WORKS_PER_LEASE_MAX];
+	size_t n = 0;
+	for (struct held *h = w->list.list_next; h != &w->list; h = h->list_next) {
+		if (h->result)
+			continue;
+		names[n] = &h->name;
+		attempts[n++] = h->attempt;
+		if (n == WORKS_PER_LEASE_MAX) {
+			return_send(w, names, attempts, n, "stopping");
+			n = 0;
+		}
+	}
+	if (n > 0)
+		return_send(w, names, attempts, n, "stopping");
+	while (w->list.list_next != &w->list)
+		held_remove(w, held_find(w, &w->list.list_next->name));
+	socket_free(w->socket);
+	free(w);
+}
+
+static void welcome_take(struct worker *w, const Freeal__Welcome *welcome)
+{
+	bool same = welcome->epoch.len == EPOCH_BYTES &&
+		    memcmp(welcome->epoch.data, w->coordinator_epoch, EPOCH_BYTES) == 0;
+	if (!same) {
+		if (welcome->epoch.len == EPOCH_BYTES)
+			memcpy(w->coordinator_epoch, welcome->epoch.data, EPOCH_BYTES);
+		/* Another coordinator process: what it has not acknowledged may be lost. */
+		w->resend_due_ms = 0;
+		for (struct held *h = w->list.list_next; h != &w->list; h = h->list_next) {
+			if (h->result && h->sent_ms) {
+				h->sent_ms = 0;
+				w->unsent_count++;
+			}
+		}
+	}
+	if (welcome->heartbeat_ms)
+		w->heartbeat_ms = welcome->heartbeat_ms;
+	w->welcome = true;
+	w->credit_changed = true;
+	w->handler.project(w->handler.context, welcome);
+}
+
+static void attempt_renew(struct worker *w, struct held *h, uint32_t attempt)
+{
+	h->attempt = attempt;
+	if (h->result) {
+		h->result->attempt = attempt;
+		w->unsent_count += h->sent_ms != 0;
+		h->sent_ms = 0;
+	}
+}
+
+static void lease_take(struct worker *w, const Freeal__Lease *lease)
+{
+	for (size_t i = 0; i < lease->n_works; i++) {
+		const Freeal__Work *work = lease->works[i];
+		if (!work->name)
+			continue;
+		struct held **at = held_find(w, work->name);
+		if (*at) {
+			/* Held already: the new attempt is the one to answer with. */
+			attempt_renew(w, *at, work->attempt);
+			continue;
+		}
+		if (held_add(w, at, work->name, work->attempt))
+			w->handler.lease(w->handler.context, work);
+	}
+}
+
+static void ack_take(struct worker *w, const Freeal__Ack *ack)
+{
+	for (size_t i = 0; i < ack->n_names; i++) {
+		struct held **at = held_find(w, ack->names[i]);
+		if (*at && (*at)->result)
+			held_remove(w, at);
+	}
+}
+
+static void cancel_take(struct worker *w, const Freeal__Cancel *cancel)
+{
+	for (size_t i = 0; i < cancel->n_names; i++) {
+		struct held **at = held_find(w, cancel->names[i]);
+		if (*at && !(*at)->result) {
+			held_remove(w, at);
+			if (w->handler.cancel)
+				w->handler.cancel(w->handler.context, cancel->names[i]);
+		}
+	}
+}
+
+static void envelope_take(struct worker *w, const Freeal__Envelope *e)
+{
+	void *context = w->handler.context;
+	switch (e->body_case) {
+	case FREEAL__ENVELOPE__BODY_WELCOME:
+		welcome_take(w, e->welcome);
+		break;
+	case FREEAL__ENVELOPE__BODY_REFUSED:
+		if (strcmp(e->refused->reason, "hello first") == 0) {
+			w->welcome = false;
+			w->hello_due_ms = 0;
+		} else {
+			w->handler.refused(context, e->refused->reason);
+		}
+		break;
+	case FREEAL__ENVELOPE__BODY_LEASE:
+		lease_take(w, e->lease);
+		break;
+	case FREEAL__ENVELOPE__BODY_ACK:
+		ack_take(w, e->ack);
+		break;
+	case FREEAL__ENVELOPE__BODY_CANCEL:
+		cancel_take(w, e->cancel);
+		break;
+	case FREEAL__ENVELOPE__BODY_POOL:
+		if (w->handler.pool)
+			w->handler.pool(context, e->pool);
+		break;
+	case FREEAL__ENVELOPE__BODY_GRANT:
+		if (w->handler.grant)
+			w->handler.grant(context, e->grant);
+		break;
+	default:
+		if (w->handler.other)
+			w->handler.other(context, e);
+		break;
+	}
+}
+
+bool worker_drain(struct worker *w)
+{
+	for (int i = 0; i < MESSAGES_PER_DRAIN_MAX; i++) {
+		struct peer_id from;
+		struct frame *f;
+		struct err_msg msg;
+		enum err e = socket_receive(w->socket, &from, &f, &msg);
+		if (e == ERR_AGAIN)
+			return false;
+		if (e == ERR_VERSION)
+			w->handler.refused(w->handler.context, msg.text);
+		if (e)
+			continue;
+		envelope_take(w, frame_envelope(f));
+		frame_free(f);
+	}
+	return true;
+}
+
+void worker_credit_set(struct worker *w, uint32_t credit)
+{
+	if (credit != w->credit)
+		w->credit_changed = true;
+	w->credit = credit;
+}
+
+void worker_progress_set(struct worker *w, uint64_t done, uint64_t total)
+{
+	w->done = done;
+	w->total = total;
+}
+
+/* A copy through the wire format: results are small, and it is the only deep copy there is. */
+static Freeal__Result *result_copy(const Freeal__Result *result, size_t *ret_bytes)
+{
+	size_t size = freeal__result__get_packed_size(result);
+	uint8_t *data = malloc(size ? size : 1);
+	if (!data)
+		return NULL;
+	(void)freeal__result__pack(result, data);
+	Freeal__Result *copy = freeal__result__unpack(NULL, size, data);
+	free(data);
+	*ret_bytes = size;
+	return copy;
+}
+
+enum err worker_result(struct worker *w, Freeal__Result *result)
+{
+	assert(result->name);
+	struct held **at = held_find(w, result->name);
+	bool late = !*at;
+	if (*at && (*at)->result)
+		return ERR_EXISTS;
+	if (!late)
+		result->attempt = (*at)->attempt;
+	size_t bytes;
+	Freeal__Result *copy = result_copy(result, &bytes);
+	if (!copy)
+		return ERR_NO_MEMORY;
+	struct held *h = late ? held_add(w, at, result->name, result->attempt) : *at;
+	if (!h) {
+		freeal__result__free_unpacked(copy, NULL);
+		return ERR_NO_MEMORY;
+	}
+	h->result = copy;
+	h->result_bytes = bytes;
+	w->lease_count--;
+	w->result_count++;
+	w->unsent_count++;
+	return late ? ERR_NOT_FOUND : ERR_OK;
+}
+
+void worker_status(struct worker *w, Freeal__Status *status)
+{
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_STATUS;
+	e.status = status;
+	err_ignore(worker_send(w, &e));
+}
+
+uint32_t worker_lease_count(const struct worker *w)
+{
+	return w->lease_count;
+}
+
+uint32_t worker_result_count(const struct worker *w)
+{
+	return w->result_count;
+}
+
+static void hello_send(struct worker *w)
+{
+	Freeal__Hello hello = FREEAL__HELLO__INIT;
+	hello.role = w->role;
+	hello.epoch.data = w->epoch;
+	hello.epoch.len = sizeof w->epoch;
+	hello.version = (char *)FREEAL_VERSION;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_HELLO;
+	e.hello = &hello;
+	err_ignore(worker_send(w, &e));
+}
+
+static void ready_send(struct worker *w)
+{
+	Freeal__Ready ready = FREEAL__READY__INIT;
+	ready.credit = w->credit;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_READY;
+	e.ready = &ready;
+	if (worker_send(w, &e) == ERR_OK)
+		w->credit_changed = false;
+}
+
+/* One Renew a heartbeat, in parts where there are many leases. */
+static void heartbeat_send(struct worker *w)
+{
+	Freeal__WorkName *names[1024];
+	uint32_t attempts[1024];
+	struct held *h = w->list.list_next;
+	do {
+		size_t n = 0;
+		for (; h != &w->list && n < 1024; h = h->list_next) {
+			if (h->result)
+				continue;
+			names[n] = &h->name;
+			attempts[n++] = h->attempt;
+		}
+		Freeal__Renew renew = FREEAL__RENEW__INIT;
+		renew.names = names;
+		renew.n_names = n;
+		renew.attempts = attempts;
+		renew.n_attempts = n;
+		renew.done = w->done;
+		renew.total = w->total;
+		renew.credit = w->credit;
+		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+		e.body_case = FREEAL__ENVELOPE__BODY_RENEW;
+		e.renew = &renew;
+		if (worker_send(w, &e) != ERR_OK)
+			return;
+	} while (h != &w->list);
+}
+
+/* Sends results that were not sent yet; false when the socket takes no more. */
+static bool results_send(struct worker *w, uint64_t now_ms)
+{
+	struct held *h = w->list.list_next;
+	while (w->unsent_count > 0) {
+		Freeal__Result *results[RESULTS_PER_MESSAGE_MAX];
+		struct held *sent[RESULTS_PER_MESSAGE_MAX];
+		size_t n = 0, bytes = 0;
+		for (; h != &w->list && n < RESULTS_PER_MESSAGE_MAX; h = h->list_next) {
+			if (!h->result || h->sent_ms)
+				continue;
+			if (n > 0 && bytes + h->result_bytes > CHUNK_BYTES_TARGET)
+				break;
+			bytes += h->result_bytes;
+			results[n] = h->result;
+			sent[n++] = h;
+		}
+		if (n == 0)
+			return true;
+		Freeal__Results body = FREEAL__RESULTS__INIT;
+		body.results = results;
+		body.n_results = n;
+		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+		e.body_case = FREEAL__ENVELOPE__BODY_RESULTS;
+		e.results = &body;
+		if (worker_send(w, &e) != ERR_OK)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			sent[i]->sent_ms = now_ms ? now_ms : 1;
+		w->unsent_count -= (uint32_t)n;
+	}
+	return true;
+}
+
+static void results_resend_due(struct worker *w, uint64_t now_ms)
+{
+	if (now_ms < w->resend_due_ms)
+		return;
+	w->resend_due_ms = now_ms + RESULT_RESEND_MS;
+	for (struct held *h = w->list.list_next; h != &w->list; h = h->list_next) {
+		if (h->result && h->sent_ms && now_ms - h->sent_ms >= RESULT_RESEND_MS) {
+			h->sent_ms = 0;
+			w->unsent_count++;
+		}
+	}
+}
+
+uint64_t worker_tick(struct worker *w, uint64_t now_ms)
+{
+	if (!w->welcome) {
+		if (now_ms >= w->hello_due_ms) {
+			hello_send(w);
+			w->hello_due_ms = now_ms + HELLO_RETRY_MS;
+		}
+		return w->hello_due_ms;
+	}
+	if (w->result_count > 0)
+		results_resend_due(w, now_ms);
+	bool sent = results_send(w, now_ms);
+	if (now_ms >= w->heartbeat_due_ms) {
+		heartbeat_send(w);
+		w->heartbeat_due_ms = now_ms + w->heartbeat_ms;
+		w->credit_changed = false;
+	}
+	if (w->credit_changed)
+		ready_send(w);
+	return sent ? w->heartbeat_due_ms : now_ms + 10;
+}
