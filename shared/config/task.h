@@ -46,7 +46,8 @@ struct task_llm {
 	uint32_t max_tokens;  /* of an answer, default 20 */
 	double timeout_s;     /* of one request, default 60 */
 	uint32_t concurrency; /* requests in flight, default 64 */
-	uint32_t retries;     /* after the first attempt, default 5 */
+	uint32_t retries;     /* of one request, after network errors and 5xx, default 5 */
+	uint32_t attempts;    /* 1 .. 20 asks per sample while answers are unusable, default 2 */
 	double usd_per_million_in; /* price of tokens; 0 where unknown */
 	double usd_per_million_out;
 };

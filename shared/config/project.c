@@ -1,0 +1,133 @@
+#include "config/project.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The pieces are allocated with malloc, as protobuf-c's own allocator does, so that
+ * free_unpacked frees the whole. Lists are counted up as they fill, so that a half-built
+ * message can be freed as well. */
+
+static bool string_set(char **ret, const char *value)
+{
+	*ret = strdup(value ? value : "");
+	return *ret != NULL;
+}
+
+static bool strings_set(char ***ret, size_t *ret_count, const struct task_strings *from)
+{
+	if (from->count == 0)
+		return true;
+	*ret = calloc(from->count, sizeof **ret);
+	if (!*ret)
+		return false;
+	for (; *ret_count < from->count; (*ret_count)++) {
+		if (!string_set(&(*ret)[*ret_count], from->items[*ret_count]))
+			return false;
+	}
+	return true;
+}
+
+static bool examples_set(Freeal__Label *l, const struct task_strings *from)
+{
+	if (from->count == 0)
+		return true;
+	l->examples = calloc(from->count, sizeof *l->examples);
+	if (!l->examples)
+		return false;
+	for (; l->n_examples < from->count; l->n_examples++) {
+		ProtobufCBinaryData *b = &l->examples[l->n_examples];
+		b->data = (uint8_t *)strdup(from->items[l->n_examples]);
+		if (!b->data)
+			return false;
+		b->len = strlen((const char *)b->data);
+	}
+	return true;
+}
+
+static bool label_add(Freeal__Project *p, const struct task_label *from)
+{
+	Freeal__Label *l = malloc(sizeof *l);
+	if (!l)
+		return false;
+	freeal__label__init(l);
+	p->labels[p->n_labels++] = l;
+	return string_set(&l->name, from->name) && string_set(&l->description, from->description) &&
+	       strings_set(&l->aliases, &l->n_aliases, &from->aliases) &&
+	       strings_set(&l->keywords, &l->n_keywords, &from->keywords) &&
+	       examples_set(l, &from->examples);
+}
+
+/* One dollar for a million tokens is a thousand nano-dollars for one. */
+static uint64_t nano_usd(double usd_per_million)
+{
+	return (uint64_t)llround(usd_per_million * 1000.0);
+}
+
+static bool llm_set(Freeal__RoundConfig *r, const struct task_llm *from)
+{
+	Freeal__Llm *l = malloc(sizeof *l);
+	if (!l)
+		return false;
+	freeal__llm__init(l);
+	r->llm = l;
+	l->temperature = from->temperature;
+	l->max_tokens = from->max_tokens;
+	l->timeout_ms = (uint32_t)llround(from->timeout_s * 1000.0);
+	l->concurrency = from->concurrency;
+	l->attempts_max = from->attempts;
+	l->retries_max = from->retries;
+	l->nano_usd_per_token_in = nano_usd(from->usd_per_million_in);
+	l->nano_usd_per_token_out = nano_usd(from->usd_per_million_out);
+	return string_set(&l->url, from->url) && string_set(&l->model, from->model) &&
+	       string_set(&l->key_env, from->key_env);
+}
+
+static bool round_add(Freeal__Project *p, const struct task_round *from)
+{
+	Freeal__RoundConfig *r = malloc(sizeof *r);
+	if (!r)
+		return false;
+	freeal__round_config__init(r);
+	p->rounds[p->n_rounds++] = r;
+	r->shots = from->shots;
+	r->relabel = from->relabel;
+	return llm_set(r, &from->llm);
+}
+
+static bool model_set(Freeal__Project *p, const struct task_model *from)
+{
+	p->model = malloc(sizeof *p->model);
+	if (!p->model)
+		return false;
+	freeal__model__init(p->model);
+	p->model->folds = from->folds;
+	return string_set(&p->model->type, "ngram") &&
+	       string_set(&p->model->recipe,
+			  from->recipe == TASK_RECIPE_PAPER ? "paper" : "default");
+}
+
+Freeal__Project *project_from_task(const struct task *t, uint64_t version)
+{
+	Freeal__Project *p = malloc(sizeof *p);
+	if (!p)
+		return NULL;
+	freeal__project__init(p);
+	p->version = version;
+	p->stop_early = t->early_stop;
+	p->pool = t->pool;
+	p->seed = t->seed;
+	p->labels = calloc(t->label_count, sizeof *p->labels);
+	p->rounds = calloc(t->round_count, sizeof *p->rounds);
+	bool ok = p->labels && p->rounds && string_set(&p->task, t->name) &&
+		  string_set(&p->description, t->description) && model_set(p, &t->model);
+	for (size_t i = 0; ok && i < t->label_count; i++)
+		ok = label_add(p, &t->labels[i]);
+	for (size_t i = 0; ok && i < t->round_count; i++)
+		ok = round_add(p, &t->rounds[i]);
+	if (!ok) {
+		freeal__project__free_unpacked(p, NULL);
+		return NULL;
+	}
+	return p;
+}

@@ -1,0 +1,18 @@
+/*
+ * The project as it travels on the bus, made from a task file.
+ */
+#ifndef FREEAL_CONFIG_PROJECT_H
+#define FREEAL_CONFIG_PROJECT_H
+
+#include "config/task.h"
+#include "proto/project.pb-c.h"
+
+#include <stdint.h>
+
+/*
+ * A copy of the task as a message; `version` is to grow with each change of the task
+ * file. Free with freeal__project__free_unpacked(p, NULL). NULL: no memory.
+ */
+Freeal__Project *project_from_task(const struct task *t, uint64_t version);
+
+#endif
