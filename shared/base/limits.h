@@ -16,6 +16,9 @@
 #define SAMPLE_BYTES_MAX (1u << 20)
 #define ID_BYTES_MAX 256
 #define ANSWER_BYTES_MAX 4096 /* kept of an LLM's answer */
+#define REPLY_BYTES_MAX (1u << 20) /* body of an LLM's HTTP response */
+#define PROMPT_BYTES_MAX (16u << 20) /* body of an HTTP request to an LLM */
+#define GENERATED_BYTES_MAX 4096 /* one demonstration written by an LLM */
 #define RECORD_BYTES_MAX (8u << 20) /* one record of an input file, all columns */
 #define FIELD_COUNT_MAX 1024 /* columns of an input file */
 #define JSON_DEPTH_MAX 64
