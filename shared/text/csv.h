@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct csv;
 
@@ -40,8 +39,8 @@ struct csv_options {
 	size_t record_bytes_max; /* ceiling of one record, line ends included */
 };
 
-/* The file is borrowed. ERR_NO_MEMORY. */
-WARN_UNUSED enum err csv_new(FILE *file, const struct csv_options *options, struct csv **ret_csv);
+/* The descriptor is borrowed. ERR_NO_MEMORY. */
+WARN_UNUSED enum err csv_new(int fd, const struct csv_options *options, struct csv **ret_csv);
 WARN_UNUSED enum err csv_new_memory(const void *data, size_t size,
 				    const struct csv_options *options, struct csv **ret_csv);
 void csv_free(struct csv *c);

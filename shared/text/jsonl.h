@@ -13,12 +13,11 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct jsonl;
 
-/* The file is borrowed. ERR_NO_MEMORY. */
-WARN_UNUSED enum err jsonl_new(FILE *file, size_t line_bytes_max, struct jsonl **ret_jsonl);
+/* The descriptor is borrowed. ERR_NO_MEMORY. */
+WARN_UNUSED enum err jsonl_new(int fd, size_t line_bytes_max, struct jsonl **ret_jsonl);
 WARN_UNUSED enum err jsonl_new_memory(const void *data, size_t size, size_t line_bytes_max,
 				      struct jsonl **ret_jsonl);
 void jsonl_free(struct jsonl *j);

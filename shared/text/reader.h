@@ -11,10 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct reader {
-	FILE *file;    /* borrowed; NULL over memory */
+	int fd;        /* borrowed; -1 over memory */
 	char *data;    /* the window; one byte past `end` may be written to */
 	size_t begin;  /* first byte that is not used up */
 	size_t end;    /* end of what was read */
@@ -26,13 +25,13 @@ struct reader {
 	bool at_end; /* nothing more can be read */
 };
 
-void reader_init(struct reader *r, FILE *file, size_t record_bytes_max);
+void reader_init(struct reader *r, int fd, size_t record_bytes_max);
 /* Over memory, borrowed. */
 void reader_init_memory(struct reader *r, const void *data, size_t size, size_t record_bytes_max);
 void reader_done(struct reader *r);
 
 /*
- * Reads more behind `end`; the bytes from `begin` on may move to the window's
+ * Reads what is there behind `end`, waiting for at least one byte; the bytes from `begin` on may move to the window's
  * start. ERR_LIMIT where a record is at its ceiling already. At the stream's
  * end it sets `at_end` and returns ERR_OK.
  */
