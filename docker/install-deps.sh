@@ -1,0 +1,57 @@
+#!/bin/sh
+# The one list of packages, for Debian 12 and Ubuntu 24.04. Installs the named sets:
+#	run     what the programs need to run
+#	build   what it takes to compile them
+#	test    what the tests and benchmarks need besides
+# Does nothing where all are there. Usage: docker/install-deps.sh run|build|test ...
+set -eu
+
+run="ca-certificates libcurl4 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
+	libprotobuf-c1 libsodium23 libyaml-0-2 libzmq5 zlib1g"
+build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libjansson-dev liblmdb-dev libmicrohttpd-dev
+	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libzmq3-dev ninja-build
+	pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
+test="ca-certificates curl git libcmocka-dev procps python3 python3-venv"
+
+[ $# -gt 0 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+wanted=""
+for set in "$@"; do
+	case $set in
+	run) wanted="$wanted $run" ;;
+	build) wanted="$wanted $build" ;;
+	test) wanted="$wanted $build $test" ;;
+	*) echo "install-deps.sh: unknown set '$set': use run, build or test" >&2; exit 2 ;;
+	esac
+done
+
+# Ubuntu 24.04 calls some libraries NAMEt64; they provide NAME.
+is_installed()
+{
+	dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" "$1t64" 2>/dev/null | grep -q '^ii '
+}
+
+missing=""
+for package in $wanted; do
+	is_installed "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "install-deps.sh: these packages are missing, run as root:$missing" >&2
+		exit 1
+	}
+	as_root="sudo"
+fi
+
+install()
+{
+	# shellcheck disable=SC2086
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+		-o Dpkg::Use-Pty=0 $missing
+}
+
+# The index may be absent or older than what the mirrors hold.
+$as_root apt-get update -q || echo "install-deps.sh: apt-get update failed, trying with what is there" >&2
+install

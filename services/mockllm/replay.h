@@ -1,0 +1,24 @@
+/*
+ * Recorded answers by text, model and number of examples.
+ *
+ * File: JSONL, {"text": ..., "answers": {"MODEL|SHOTS": "label" or null, ...}}.
+ * SHOTS is the number of demonstrations in the prompt, or `*` for any; null is an
+ * invalid answer and comes back as `unknown`. A model whose answers were reasoned
+ * out first is recorded under a name that ends in `-cot`, by its label alone. White
+ * space around a text does not count.
+ */
+#ifndef FREEAL_MOCKLLM_REPLAY_H
+#define FREEAL_MOCKLLM_REPLAY_H
+
+#include "base/buf.h"
+#include "mockllm/chat.h"
+
+struct replay;
+
+WARN_UNUSED enum err replay_new(const char *path, struct replay **ret_replay, struct err_msg *msg);
+void replay_free(struct replay *r);
+/* ERR_NOT_FOUND where nothing is recorded for the model, the number of examples or the text. */
+WARN_UNUSED enum err replay_answer(const struct replay *r, const struct chat_request *request,
+				   struct buf *out, struct err_msg *msg);
+
+#endif
