@@ -86,7 +86,7 @@ enum err fields_double(const struct fields_file *f, yaml_node_t *node, const cha
 	if (!node_number(node, &value))
 		return fields_fail(f, node, "\"%s\" must be a number without quotes", what);
 	if (value < min || value > max)
-		return fields_fail(f, node, "\"%s\" is %s; it must be between %.15g and %.15g",
+		return fields_fail(f, node, "\"%s\" is %s; it must be between %.16g and %.16g",
 				   what, node_text(node), min, max);
 	*ret_value = value;
 	return ERR_OK;

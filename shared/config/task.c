@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "config/task_read.h"
+#include "text/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,6 +75,14 @@ static struct task *task_new(void)
 	return t;
 }
 
+static size_t task_line(const char *data, size_t offset, size_t size)
+{
+	size_t line = 1;
+	for (size_t i = 0; i < offset && i < size; i++)
+		line += data[i] == '\n';
+	return line;
+}
+
 /* libyaml's complaint, with the line where it knows one. */
 static enum err task_yaml_error(const char *name, const char *data, const yaml_parser_t *parser,
 				size_t size, struct err_msg *msg)
@@ -81,14 +90,9 @@ static enum err task_yaml_error(const char *name, const char *data, const yaml_p
 	size_t line = parser->problem_mark.line + 1;
 	if (parser->error == YAML_MEMORY_ERROR)
 		return err_set(msg, ERR_NO_MEMORY, "%s: %s", name, err_str(ERR_NO_MEMORY));
-	if (parser->error == YAML_READER_ERROR) {
-		line = 1;
-		for (size_t i = 0; i < parser->problem_offset && i < size; i++)
-			line += data[i] == '\n';
-		return err_set(msg, ERR_INVALID,
-			       "%s:%zu: %s; save the file as UTF-8 without control characters", name,
-			       line, parser->problem);
-	}
+	if (parser->error == YAML_READER_ERROR)
+		return err_set(msg, ERR_INVALID, "%s:%zu: %s; remove them", name,
+			       task_line(data, parser->problem_offset, size), parser->problem);
 	return err_set(msg, ERR_INVALID, "%s:%zu: not valid YAML: %s%s%s; check the indentation and "
 			       "quotes around there",
 		       name, line, parser->problem ? parser->problem : "syntax error",
@@ -129,6 +133,10 @@ enum err task_parse(const char *name, const void *data, size_t size, struct task
 	if (size > TASK_BYTES_MAX)
 		return err_set(msg, ERR_LIMIT, "%s: larger than the %u bytes allowed", name,
 			       TASK_BYTES_MAX);
+	size_t valid = utf8_valid_size(data, size);
+	if (valid < size)
+		return err_set(msg, ERR_INVALID, "%s:%zu: invalid UTF-8; save the file as UTF-8",
+			       name, task_line(data, valid, size));
 	struct task *t = task_new();
 	yaml_parser_t parser;
 	if (!t || !yaml_parser_initialize(&parser)) {
