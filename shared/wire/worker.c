@@ -37,8 +37,8 @@ struct worker {
 	uint64_t hello_due_ms;
 	uint64_t heartbeat_due_ms;
 	uint32_t heartbeat_ms;
-	uint32_t credit;
-	bool credit_changed;
+	uint32_t credit;        /* leases that it could take on top of those held */
+	uint32_t capacity_sent; /* credit and leases held, as last told */
 	uint64_t done, total;
 	struct held *buckets[BUCKET_COUNT];
 	struct held list; /* head of the list of all, oldest first */
@@ -209,7 +209,7 @@ static void welcome_take(struct worker *w, const Freeal__Welcome *welcome)
 	if (welcome->heartbeat_ms)
 		w->heartbeat_ms = welcome->heartbeat_ms;
 	w->welcome = true;
-	w->credit_changed = true;
+	w->capacity_sent = 0;
 	w->handler.project(w->handler.context, welcome);
 }
 
@@ -321,8 +321,6 @@ bool worker_drain(struct worker *w)
 
 void worker_credit_set(struct worker *w, uint32_t credit)
 {
-	if (credit != w->credit)
-		w->credit_changed = true;
 	w->credit = credit;
 }
 
@@ -403,15 +401,20 @@ static void hello_send(struct worker *w)
 	err_ignore(worker_send(w, &e));
 }
 
+static uint32_t worker_capacity(const struct worker *w)
+{
+	return w->credit + w->lease_count;
+}
+
 static void ready_send(struct worker *w)
 {
 	Freeal__Ready ready = FREEAL__READY__INIT;
-	ready.credit = w->credit;
+	ready.credit = worker_capacity(w);
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	e.body_case = FREEAL__ENVELOPE__BODY_READY;
 	e.ready = &ready;
 	if (worker_send(w, &e) == ERR_OK)
-		w->credit_changed = false;
+		w->capacity_sent = ready.credit;
 }
 
 /* One Renew a heartbeat, in parts where there are many leases. */
@@ -435,7 +438,7 @@ static void heartbeat_send(struct worker *w)
 		renew.n_attempts = n;
 		renew.done = w->done;
 		renew.total = w->total;
-		renew.credit = w->credit;
+		renew.credit = worker_capacity(w);
 		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 		e.body_case = FREEAL__ENVELOPE__BODY_RENEW;
 		e.renew = &renew;
@@ -506,9 +509,8 @@ uint64_t worker_tick(struct worker *w, uint64_t now_ms)
 	if (now_ms >= w->heartbeat_due_ms) {
 		heartbeat_send(w);
 		w->heartbeat_due_ms = now_ms + w->heartbeat_ms;
-		w->credit_changed = false;
 	}
-	if (w->credit_changed)
+	if (worker_capacity(w) != w->capacity_sent)
 		ready_send(w);
 	return sent ? w->heartbeat_due_ms : now_ms + 10;
 }

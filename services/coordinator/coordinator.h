@@ -1,0 +1,162 @@
+/*
+ * The coordinator's state, shared by the files that act on it from the loop's thread:
+ *
+ *   loop      one turn: receive, serve, advance, commit, answer, lease
+ *   phase     what happens when a phase begins and ends
+ *   dispatch  orders for leased work
+ *   result    what comes back
+ *   pull      streams pulled from workers        feed   streams served to them
+ *
+ * HTTP threads read the store by transactions of their own and reach the loop by `inbox`.
+ */
+#ifndef FREEAL_COORDINATOR_COORDINATOR_H
+#define FREEAL_COORDINATOR_COORDINATOR_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "config/task.h"
+#include "coordinator/agenda.h"
+#include "coordinator/inbox.h"
+#include "coordinator/lease.h"
+#include "coordinator/peer.h"
+#include "coordinator/round.h"
+#include "coordinator/tables.h"
+#include "wire/socket.h"
+#include "wire/stream.h"
+#include "proto/stream.pb-c.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LEASE_TTR_MS 15000u
+#define HEARTBEAT_MS 1000u
+#define PEER_SILENT_MS 10000u
+#define LABEL_NONE (-1)
+
+struct coordinator_config {
+	const char *task_path;   /* NULL: the project's own copy */
+	const char *project_dir;
+	const char *endpoint;          /* ROUTER for the workers; NULL: no bus (the CLI's reads) */
+	const char *selector_endpoint; /* told to trainers */
+};
+
+/* Results acknowledged after the commit. */
+struct ack {
+	struct peer_id to;
+	Freeal__WorkName name;
+	uint32_t attempt;
+};
+
+/* A result whose rows are still being pulled from the worker that has them. */
+struct pending_pull {
+	struct stream_pull pull;
+	Freeal__Result *result; /* a copy; NULL: nothing is pending */
+	struct peer_id from;
+	uint64_t index;
+};
+
+struct coordinator {
+	struct clock clock;
+	uint64_t now_ms;
+	struct task *task;
+	Freeal__Project *project;
+	char project_dir[1024];
+	char selector_endpoint[256];
+	struct store *store;
+	struct store_txn *txn; /* of this turn; NULL until something needs it */
+	void *zmq;
+	struct socket *socket;
+	uint8_t epoch[PEER_EPOCH_BYTES];
+
+	Freeal__StateRecord state;
+	char stop_reason[256]; /* what state.stop_reason points to */
+	Freeal__CounterRecord counters;
+	Freeal__RoundRecord round; /* counted since the phase's record; under meta "open" */
+	Freeal__Usage usage;       /* what round.usage points to */
+	uint64_t sample_count;     /* in the store, newcomers included */
+	int32_t *labels;           /* training label by sample_no; LABEL_NONE */
+	uint64_t labels_capacity;
+	uint64_t labelled;         /* labels that are not LABEL_NONE */
+	uint64_t set_aside;        /* samples asked in this phase without a usable answer */
+
+	struct agenda *agenda;
+	struct lease_table *leases;
+	struct peer_table *peers;
+	struct pending_pull pending;
+	Freeal__Pool *pool; /* of state.pool_version; NULL */
+	int model_fd;       /* the model file that is being pulled, -1 */
+
+	struct ack *acks;
+	size_t ack_count, ack_capacity;
+	struct inbox *inbox;
+	struct inbox_request *served[64]; /* wait for the commit */
+	size_t served_count;
+
+	bool phase_entered; /* the agenda is that of state.phase */
+	uint64_t phase_began_ms;
+	uint64_t phase_settled_at_begin;
+	bool stopping;
+	char failed[512]; /* why the run can't go on; "" while it can */
+	enum err fatal;   /* the process must end */
+
+	pthread_mutex_t status_mutex;
+	char *status_json; /* published each turn that changes something */
+	uint64_t status_due_ms;
+};
+
+/* Opens the project (makes it when it is missing) and loads its state. */
+enum err coordinator_open(const struct coordinator_config *config, struct coordinator **ret_c,
+			  struct err_msg *msg) WARN_UNUSED;
+void coordinator_close(struct coordinator *c);
+/* Runs until stop is requested or nothing can go on; the result is the exit reason. */
+enum err coordinator_run(struct coordinator *c) WARN_UNUSED;
+
+/* The turn's transaction; NULL after a fatal error. */
+struct store_txn *coordinator_txn(struct coordinator *c);
+/* Notes an error that ends the process, once. */
+void coordinator_fatal(struct coordinator *c, enum err e, const char *what);
+/* The run can't go on, but the process can serve what there is. */
+void coordinator_fail(struct coordinator *c, const char *reason);
+/* To be acknowledged after the commit. */
+void coordinator_ack(struct coordinator *c, const struct peer_id *to, const Freeal__WorkName *name,
+		     uint32_t attempt);
+const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c);
+/* Requests that may still be sent under --max-requests. */
+uint64_t coordinator_requests_left(const struct coordinator *c);
+/* Copy of the status for an HTTP thread; free it. NULL: not yet, or no memory. */
+char *coordinator_status(struct coordinator *c);
+
+/* phase.c */
+void phase_enter(struct coordinator *c);
+/* Goes on to the next phases as far as their work is settled. */
+void phase_advance(struct coordinator *c);
+
+/* dispatch.c */
+void dispatch_leases(struct coordinator *c);
+
+/* result.c */
+void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result);
+/* A lease that ended too often, or whose work failed too often. */
+void result_give_up(struct coordinator *c, uint64_t index, const char *reason);
+/* Settles a work other than ANNOTATE: its result is stored. */
+void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *result);
+
+/* pull.c */
+void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index,
+		const Freeal__Result *result);
+void pull_take(struct coordinator *c, const Freeal__Chunk *chunk);
+void pull_drop(struct coordinator *c);
+
+/* feed.c */
+void feed_serve(struct coordinator *c, uint32_t peer, const Freeal__ChunkRequest *request);
+
+/* status.c */
+void status_publish(struct coordinator *c);
+
+/* coordinator.c: state, counters and the open round go into the turn's transaction. */
+void coordinator_state_put(struct coordinator *c);
+/* Room for labels of `count` samples. */
+enum err coordinator_labels_reserve(struct coordinator *c, uint64_t count) WARN_UNUSED;
+
+#endif

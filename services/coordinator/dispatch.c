@@ -1,0 +1,332 @@
+/*
+ * Leases work out: picks open works of the phase for peers with credit and writes their
+ * orders. Runs after the commit, so a worker never sees a state that is not on disk.
+ */
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "coordinator/coordinator.h"
+#include "wire/frame.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One order under construction and what its pointers need to stay alive. */
+struct order {
+	Freeal__Work work;
+	Freeal__WorkName name;
+	union {
+		Freeal__GenerateOrder generate;
+		Freeal__AnnotateOrder annotate;
+		Freeal__EmbedOrder embed;
+		Freeal__TrainOrder train;
+		Freeal__SelectOrder select;
+		Freeal__RetrieveOrder retrieve;
+		Freeal__PredictOrder predict;
+	};
+	Freeal__SampleRecord *sample;
+	Freeal__NearestRow *nearest;
+	Freeal__SampleRecord **styles;
+	size_t style_count;
+	ProtobufCBinaryData *texts;
+};
+
+static void order_done(struct order *o)
+{
+	frame_message_free(o->sample);
+	frame_message_free(o->nearest);
+	for (size_t i = 0; i < o->style_count; i++)
+		frame_message_free(o->styles[i]);
+	free(o->styles);
+	free(o->texts);
+}
+
+static Freeal__Role phase_role(Freeal__Phase phase)
+{
+	switch (phase) {
+	case FREEAL__PHASE__GENERATE_PHASE:
+	case FREEAL__PHASE__ANNOTATE_PHASE:
+		return FREEAL__ROLE__ANNOTATOR;
+	case FREEAL__PHASE__EMBED_PHASE:
+	case FREEAL__PHASE__TRAIN_PHASE:
+	case FREEAL__PHASE__FINAL_TRAIN_PHASE:
+	case FREEAL__PHASE__PREDICT_PHASE:
+		return FREEAL__ROLE__TRAINER;
+	case FREEAL__PHASE__RETRIEVE_PHASE:
+	case FREEAL__PHASE__SELECT_PHASE:
+		return FREEAL__ROLE__SELECTOR;
+	default:
+		return FREEAL__ROLE__ROLE_NONE;
+	}
+}
+
+/* Style samples are a draw by seed and class, the same after a restart. */
+static enum err order_generate(struct coordinator *c, struct order *o)
+{
+	uint32_t labels = (uint32_t)c->project->n_labels;
+	uint64_t wanted = c->task->generate.style_samples;
+	if (wanted > c->state.sample_count)
+		wanted = c->state.sample_count;
+	freeal__generate_order__init(&o->generate);
+	o->generate.class_id = (uint32_t)o->name.item;
+	o->generate.count = (c->task->generate.demonstrations + labels - 1) / labels;
+	o->styles = calloc(wanted + 1, sizeof *o->styles);
+	o->texts = calloc(wanted + 1, sizeof *o->texts);
+	if (!o->styles || !o->texts)
+		return ERR_NO_MEMORY;
+	struct rng rng = rng_make(hash_mix(c->project->seed, o->name.item));
+	for (uint64_t i = 0; i < wanted; i++) {
+		uint64_t sample_no = rng_below(&rng, c->state.sample_count);
+		enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(sample_no),
+				       &freeal__sample_record__descriptor, &o->styles[i]);
+		if (e)
+			return e;
+		o->texts[i] = o->styles[i]->text;
+		o->style_count++;
+	}
+	o->generate.styles = o->texts;
+	o->generate.n_styles = o->style_count;
+	o->work.order_case = FREEAL__WORK__ORDER_GENERATE;
+	o->work.generate = &o->generate;
+	return ERR_OK;
+}
+
+static enum err order_annotate(struct coordinator *c, struct order *o)
+{
+	freeal__annotate_order__init(&o->annotate);
+	struct store_txn *txn = coordinator_txn(c);
+	enum err e = table_get(txn, TABLE_SAMPLES, store_key_u64(o->name.item),
+			       &freeal__sample_record__descriptor, &o->sample);
+	if (e)
+		return e;
+	o->annotate.text = o->sample->text;
+	if (coordinator_round_config(c)->shots > 0 && c->pool) {
+		e = table_get(txn, TABLE_NEAREST, store_key_u32_u64(c->state.round, o->name.item),
+			      &freeal__nearest_row__descriptor, &o->nearest);
+		if (e && e != ERR_NOT_FOUND)
+			return e;
+		o->annotate.pool_version = c->state.pool_version;
+		if (!e) {
+			o->annotate.demonstrations = o->nearest->demonstrations;
+			o->annotate.n_demonstrations = o->nearest->n_demonstrations;
+		}
+	}
+	o->work.order_case = FREEAL__WORK__ORDER_ANNOTATE;
+	o->work.annotate = &o->annotate;
+	return ERR_OK;
+}
+
+static enum err order_embed(struct coordinator *c, struct order *o)
+{
+	freeal__embed_order__init(&o->embed);
+	o->embed.sample_count = c->state.sample_count;
+	if (o->name.slot == 0) {
+		o->embed.from = o->name.item * ROUND_BLOCK;
+		o->embed.to = o->embed.from + ROUND_BLOCK;
+		if (o->embed.to > c->state.sample_count)
+			o->embed.to = c->state.sample_count;
+	} else {
+		o->embed.pool_version = c->state.pool_version;
+		o->texts = calloc(c->pool->n_demonstrations + 1, sizeof *o->texts);
+		if (!o->texts)
+			return ERR_NO_MEMORY;
+		for (size_t i = 0; i < c->pool->n_demonstrations; i++)
+			o->texts[i] = c->pool->demonstrations[i]->text;
+		o->embed.texts = o->texts;
+		o->embed.n_texts = c->pool->n_demonstrations;
+	}
+	o->work.order_case = FREEAL__WORK__ORDER_EMBED;
+	o->work.embed = &o->embed;
+	return ERR_OK;
+}
+
+static enum err order_train(struct coordinator *c, struct order *o)
+{
+	freeal__train_order__init(&o->train);
+	o->train.sample_count = c->state.sample_count;
+	o->train.change_count = c->state.change_count;
+	o->train.folds = c->project->model->folds;
+	o->train.final = c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE;
+	o->train.fold = (uint32_t)o->name.item;
+	o->train.recipe = c->project->model->recipe;
+	o->train.seed = c->project->seed;
+	o->train.selection_round = c->state.round;
+	o->work.order_case = FREEAL__WORK__ORDER_TRAIN;
+	o->work.train = &o->train;
+	return ERR_OK;
+}
+
+static enum err order_select(struct coordinator *c, struct order *o)
+{
+	freeal__select_order__init(&o->select);
+	bool last = c->state.round + 1 >= c->project->n_rounds;
+	o->select.sample_count = c->state.sample_count;
+	o->select.folds = c->project->model->folds;
+	o->select.pool_version = c->state.round + 2;
+	o->select.pool = c->project->pool;
+	o->select.relabel = last ? 0.0 : c->project->rounds[c->state.round + 1]->relabel;
+	o->select.seed = c->project->seed;
+	o->select.pool_version_old = c->state.pool_version;
+	o->work.order_case = FREEAL__WORK__ORDER_SELECT;
+	o->work.select = &o->select;
+	return ERR_OK;
+}
+
+static enum err order_retrieve(struct coordinator *c, struct order *o)
+{
+	freeal__retrieve_order__init(&o->retrieve);
+	o->retrieve.sample_count = c->state.sample_count;
+	o->retrieve.pool_version = c->state.pool_version;
+	o->retrieve.shots = coordinator_round_config(c)->shots;
+	o->retrieve.all = c->state.round == 0;
+	o->retrieve.selection_round = c->state.round > 0 ? c->state.round - 1 : 0;
+	o->retrieve.seed = c->project->seed;
+	o->work.order_case = FREEAL__WORK__ORDER_RETRIEVE;
+	o->work.retrieve = &o->retrieve;
+	return ERR_OK;
+}
+
+static enum err order_predict(struct coordinator *c, struct order *o)
+{
+	freeal__predict_order__init(&o->predict);
+	o->predict.sample_count = c->state.sample_count;
+	o->predict.from = o->name.item * ROUND_BLOCK;
+	o->predict.to = o->predict.from + ROUND_BLOCK;
+	if (o->predict.to > c->state.sample_count)
+		o->predict.to = c->state.sample_count;
+	o->work.order_case = FREEAL__WORK__ORDER_PREDICT;
+	o->work.predict = &o->predict;
+	return ERR_OK;
+}
+
+static enum err order_make(struct coordinator *c, struct order *o, uint64_t index,
+			   uint32_t attempt)
+{
+	*o = (struct order){0};
+	freeal__work__init(&o->work);
+	o->name = round_work_name(c->project, &c->state, index);
+	o->work.name = &o->name;
+	o->work.attempt = attempt;
+	o->work.ttr_ms = LEASE_TTR_MS;
+	switch (o->name.kind) {
+	case FREEAL__WORK_KIND__GENERATE:
+		return order_generate(c, o);
+	case FREEAL__WORK_KIND__ANNOTATE:
+		return order_annotate(c, o);
+	case FREEAL__WORK_KIND__EMBED:
+		return order_embed(c, o);
+	case FREEAL__WORK_KIND__TRAIN:
+		return order_train(c, o);
+	case FREEAL__WORK_KIND__SELECT:
+		return order_select(c, o);
+	case FREEAL__WORK_KIND__RETRIEVE:
+		return order_retrieve(c, o);
+	default:
+		return order_predict(c, o);
+	}
+}
+
+static enum err pool_send(struct coordinator *c, struct peer *p)
+{
+	if (!c->pool || p->pool_version == c->state.pool_version)
+		return ERR_OK;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_POOL;
+	e.pool = c->pool;
+	enum err code = socket_send(c->socket, &p->id, &e);
+	if (!code)
+		p->pool_version = c->state.pool_version;
+	return code;
+}
+
+/* Gives works back that were not sent after all. */
+static void orders_return(struct coordinator *c, const struct order *orders,
+			  const uint64_t *indexes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		lease_remove(c->leases, indexes[i]);
+		if (agenda_return(c->agenda, indexes[i], orders[i].work.attempt - 1))
+			coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+	}
+}
+
+/* Leases up to `most` works to one peer in one message; the number that it got. */
+static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p, size_t most)
+{
+	static const size_t batch_max = 64;
+	struct order orders[64];
+	Freeal__Work *works[64];
+	uint64_t indexes[64];
+	size_t count = 0, made = 0, bytes = 0;
+	while (count < most && count < batch_max && bytes < CHUNK_BYTES_TARGET) {
+		uint32_t attempt;
+		if (!agenda_next(c->agenda, &indexes[count], &attempt))
+			break;
+		if (lease_find(c->leases, indexes[count]))
+			continue;
+		enum err e = order_make(c, &orders[made++], indexes[count], attempt);
+		if (!e)
+			e = lease_add(c->leases, indexes[count], attempt, number, c->now_ms);
+		if (e) {
+			coordinator_fatal(c, e, "lease");
+			break;
+		}
+		works[count] = &orders[count].work;
+		bytes += freeal__work__get_packed_size(works[count]);
+		count++;
+	}
+	Freeal__Lease lease = FREEAL__LEASE__INIT;
+	lease.works = works;
+	lease.n_works = count;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_LEASE;
+	e.lease = &lease;
+	enum err sent = count > 0 ? socket_send(c->socket, &p->id, &e) : ERR_OK;
+	if (sent)
+		orders_return(c, orders, indexes, count);
+	for (size_t i = 0; i < made; i++)
+		order_done(&orders[i]);
+	if (sent == ERR_NOT_FOUND)
+		peer_remove(c->peers, number);
+	return sent ? 0 : count;
+}
+
+static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct peer *p)
+{
+	uint32_t held = lease_count_of(c->leases, number);
+	return p->credit > held && !p->blocked ? p->credit - held : 0;
+}
+
+/* Requests that the works in hand may still send at most. */
+static uint64_t requests_reserved(const struct coordinator *c)
+{
+	return lease_count(c->leases);
+}
+
+void dispatch_leases(struct coordinator *c)
+{
+	Freeal__Role role = phase_role(c->state.phase);
+	if (role == FREEAL__ROLE__ROLE_NONE || c->stopping || c->failed[0] || !c->phase_entered)
+		return;
+	/* A turn each, so that replicas share the work evenly. */
+	bool any = true;
+	while (any && !c->fatal) {
+		any = false;
+		for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+			struct peer *p = peer_get(c->peers, i);
+			if (!p || p->role != role)
+				continue;
+			size_t room = peer_room(c, i, p);
+			if (role == FREEAL__ROLE__ANNOTATOR) {
+				uint64_t left = coordinator_requests_left(c);
+				uint64_t reserved = requests_reserved(c);
+				left = left > reserved ? left - reserved : 0;
+				room = room < left ? room : (size_t)left;
+			}
+			if (room == 0 || pool_send(c, p) != ERR_OK)
+				continue;
+			any |= peer_lease(c, i, p, room) > 0;
+		}
+	}
+}

@@ -1,0 +1,383 @@
+#include "coordinator/http.h"
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "coordinator/ingest.h"
+#include "coordinator/labels.h"
+#include "coordinator/report.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BODY_BYTES_MAX (64u << 20)
+#define CONNECTIONS_MAX 64
+#define IDLE_TIMEOUT_S 60
+#define TOKEN_BYTES_MAX 128
+#define LABELS_BLOCK_BYTES (64u << 10)
+
+struct http {
+	struct coordinator *c;
+	struct MHD_Daemon *daemon;
+	char token[TOKEN_BYTES_MAX];
+	uint16_t port;
+};
+
+/* One request: its body so far. */
+struct exchange {
+	struct buf body;
+};
+
+/* A labels download: rows are made as the client reads. */
+struct labels_reader {
+	struct view *view;
+	const Freeal__Project *project;
+	struct buf block;
+	size_t sent; /* bytes of the block */
+	bool end;
+};
+
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type,
+			     const char *text, size_t size)
+{
+	struct MHD_Response *r =
+		MHD_create_response_from_buffer(size, (void *)text, MHD_RESPMEM_MUST_COPY);
+	if (!r)
+		return MHD_NO;
+	(void)MHD_add_response_header(r, "Content-Type", type);
+	enum MHD_Result queued = MHD_queue_response(connection, status, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+static enum MHD_Result reply_json(struct MHD_Connection *connection, unsigned status,
+				  const char *text)
+{
+	return reply(connection, status, "application/json", text, strlen(text));
+}
+
+static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned status,
+				   const char *what)
+{
+	char text[512];
+	(void)snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", what);
+	return reply_json(connection, status, text);
+}
+
+static bool authorized(const struct http *h, struct MHD_Connection *connection)
+{
+	const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							"Authorization");
+	size_t size = strlen(h->token);
+	if (!given || strncmp(given, "Bearer ", 7) != 0 || strlen(given + 7) != size)
+		return false;
+	return sodium_memcmp(given + 7, h->token, size) == 0;
+}
+
+static enum MHD_Result samples_post(struct http *h, struct MHD_Connection *connection,
+				    const struct buf *body)
+{
+	struct inbox_request r = {.kind = INBOX_INGEST};
+	r.batch = ingest_parse(buf_str(body), body->size, (uint32_t)h->c->project->n_labels);
+	if (!r.batch)
+		return reply_error(connection, 503, "out of memory");
+	enum err e = inbox_call(h->c->inbox, &r);
+	struct buf json;
+	buf_init(&json, BODY_BYTES_MAX);
+	ingest_reply(r.batch, &json);
+	enum MHD_Result result =
+		e || buf_error(&json)
+			? reply_error(connection, 503, err_str(e ? e : buf_error(&json)))
+			: reply(connection, 200, "application/json", buf_str(&json), json.size);
+	buf_done(&json);
+	ingest_batch_free(r.batch);
+	return result;
+}
+
+static enum MHD_Result control_post(struct http *h, struct MHD_Connection *connection,
+				    enum inbox_kind kind, const struct buf *body)
+{
+	struct inbox_request r = {.kind = kind};
+	json_t *json = body->size ? json_loadb(buf_str(body), body->size, 0, NULL) : NULL;
+	if (body->size && !json_is_object(json)) {
+		json_decref(json);
+		return reply_error(connection, 400, "the body must be a JSON object");
+	}
+	json_int_t requests = json_integer_value(json_object_get(json, "max_requests"));
+	json_decref(json);
+	if (requests < 0)
+		return reply_error(connection, 400, "max_requests must not be negative");
+	r.requests_more = (uint64_t)requests;
+	enum err e = inbox_call(h->c->inbox, &r);
+	return e ? reply_error(connection, 503, err_str(e)) : reply_json(connection, 200, "{}\n");
+}
+
+static ssize_t labels_read(void *context, uint64_t position, char *to, size_t size)
+{
+	(void)position;
+	struct labels_reader *r = context;
+	while (r->sent == r->block.size) {
+		if (r->end)
+			return MHD_CONTENT_READER_END_OF_STREAM;
+		buf_reset(&r->block);
+		r->sent = 0;
+		struct view_row row;
+		while (r->block.size < LABELS_BLOCK_BYTES) {
+			enum err e = view_next(r->view, &row);
+			r->end = e == ERR_NOT_FOUND;
+			if (r->end)
+				break;
+			if (!e)
+				labels_line(r->project, &row, &r->block);
+			if (e || buf_error(&r->block))
+				return MHD_CONTENT_READER_END_WITH_ERROR;
+		}
+	}
+	size_t n = r->block.size - r->sent < size ? r->block.size - r->sent : size;
+	memcpy(to, r->block.data + r->sent, n);
+	r->sent += n;
+	return (ssize_t)n;
+}
+
+static void labels_free(void *context)
+{
+	struct labels_reader *r = context;
+	view_free(r->view);
+	buf_done(&r->block);
+	free(r);
+}
+
+static enum MHD_Result labels_get(struct http *h, struct MHD_Connection *connection)
+{
+	struct labels_reader *r = calloc(1, sizeof *r);
+	if (!r)
+		return reply_error(connection, 503, "out of memory");
+	r->project = h->c->project;
+	buf_init(&r->block, 16u << 20);
+	if (view_new(h->c->store, &r->view)) {
+		labels_free(r);
+		return reply_error(connection, 500, "cannot read the store");
+	}
+	struct MHD_Response *response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, LABELS_BLOCK_BYTES, labels_read, r, labels_free);
+	if (!response) {
+		labels_free(r);
+		return MHD_NO;
+	}
+	(void)MHD_add_response_header(response, "Content-Type", "application/x-ndjson");
+	enum MHD_Result queued = MHD_queue_response(connection, 200, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static enum MHD_Result status_get(struct http *h, struct MHD_Connection *connection)
+{
+	char *text = coordinator_status(h->c);
+	if (!text)
+		return reply_error(connection, 503, "not yet");
+	enum MHD_Result result = reply_json(connection, 200, text);
+	free(text);
+	return result;
+}
+
+static enum MHD_Result report_get(struct http *h, struct MHD_Connection *connection)
+{
+	char *text;
+	enum err e = report_make(h->c->store, h->c->project, &text);
+	if (e)
+		return reply_error(connection, 500, err_str(e));
+	enum MHD_Result result = reply_json(connection, 200, text);
+	free(text);
+	return result;
+}
+
+static enum MHD_Result model_list(struct http *h, struct MHD_Connection *connection)
+{
+	char path[1200];
+	(void)snprintf(path, sizeof path, "%s/model", h->c->project_dir);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return reply_error(connection, 404, "there is no model yet");
+	json_t *files = json_array();
+	for (struct dirent *d; (d = readdir(dir));)
+		if (d->d_name[0] != '.')
+			(void)json_array_append_new(files, json_string(d->d_name));
+	(void)closedir(dir);
+	json_t *json = json_pack("{s:o}", "files", files);
+	char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	enum MHD_Result result = text ? reply_json(connection, 200, text)
+				      : reply_error(connection, 503, "out of memory");
+	free(text);
+	return result;
+}
+
+static enum MHD_Result model_get(struct http *h, struct MHD_Connection *connection,
+				 const char *name)
+{
+	char path[1400];
+	struct stat info;
+	if (name[0] == '.' || strchr(name, '/') || strlen(name) > 128)
+		return reply_error(connection, 404, "no such file");
+	(void)snprintf(path, sizeof path, "%s/model/%s", h->c->project_dir, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+		if (fd >= 0)
+			(void)close(fd);
+		return reply_error(connection, 404, "no such file");
+	}
+	struct MHD_Response *r = MHD_create_response_from_fd64((uint64_t)info.st_size, fd);
+	if (!r) {
+		(void)close(fd);
+		return MHD_NO;
+	}
+	(void)MHD_add_response_header(r, "Content-Type", "application/octet-stream");
+	enum MHD_Result queued = MHD_queue_response(connection, 200, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connection,
+				  const char *url, const struct buf *body)
+{
+	if (strcmp(url, "/v1/samples") == 0)
+		return samples_post(h, connection, body);
+	if (strcmp(url, "/v1/start") == 0)
+		return control_post(h, connection, INBOX_START, body);
+	if (strcmp(url, "/v1/stop") == 0)
+		return control_post(h, connection, INBOX_STOP, body);
+	return reply_error(connection, 404, "no such resource");
+}
+
+static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connection,
+				 const char *url)
+{
+	if (strcmp(url, "/v1/status") == 0)
+		return status_get(h, connection);
+	if (strcmp(url, "/v1/labels") == 0)
+		return labels_get(h, connection);
+	if (strcmp(url, "/v1/report") == 0)
+		return report_get(h, connection);
+	if (strcmp(url, "/v1/model") == 0)
+		return model_list(h, connection);
+	if (strncmp(url, "/v1/model/", 10) == 0)
+		return model_get(h, connection, url + 10);
+	return reply_error(connection, 404, "no such resource");
+}
+
+static enum MHD_Result request_take(void *context, struct MHD_Connection *connection,
+				    const char *url, const char *method, const char *version,
+				    const char *data, size_t *data_bytes, void **state)
+{
+	(void)version;
+	struct http *h = context;
+	struct exchange *x = *state;
+	if (!x) {
+		x = calloc(1, sizeof *x);
+		if (!x)
+			return MHD_NO;
+		buf_init(&x->body, BODY_BYTES_MAX);
+		*state = x;
+		return MHD_YES;
+	}
+	if (*data_bytes > 0) {
+		buf_add(&x->body, data, *data_bytes);
+		*data_bytes = 0;
+		return MHD_YES;
+	}
+	if (strcmp(url, "/healthz") == 0)
+		return reply_json(connection, 200, "{\"ok\":true}\n");
+	if (!authorized(h, connection))
+		return reply_error(connection, 401, "the bearer token is missing or wrong");
+	if (buf_error(&x->body))
+		return reply_error(connection, 413, "the body is larger than 64 MiB");
+	if (strcmp(method, "POST") == 0)
+		return route_post(h, connection, url, &x->body);
+	if (strcmp(method, "GET") == 0)
+		return route_get(h, connection, url);
+	return reply_error(connection, 405, "GET or POST");
+}
+
+static void request_done(void *context, struct MHD_Connection *connection, void **state,
+			 enum MHD_RequestTerminationCode code)
+{
+	(void)context;
+	(void)connection;
+	(void)code;
+	struct exchange *x = *state;
+	if (x)
+		buf_done(&x->body);
+	free(x);
+	*state = NULL;
+}
+
+static enum err address_parse(const char *address, struct sockaddr_in *ret, struct err_msg *msg)
+{
+	char host[64];
+	const char *colon = strrchr(address, ':');
+	char *end;
+	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+	if (!colon || colon == address || (size_t)(colon - address) >= sizeof host || *end != '\0' ||
+	    port > 65535)
+		return err_set(msg, ERR_INVALID, "--http %s: give HOST:PORT", address);
+	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
+	*ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	if (inet_pton(AF_INET, host, &ret->sin_addr) != 1)
+		return err_set(msg, ERR_INVALID, "--http %s: the host must be an IPv4 address",
+			       address);
+	return ERR_OK;
+}
+
+enum err http_start(struct coordinator *c, const char *address, const char *token,
+		    struct http **ret_http, struct err_msg *msg)
+{
+	struct sockaddr_in at;
+	enum err e = address_parse(address, &at, msg);
+	if (e)
+		return e;
+	struct http *h = calloc(1, sizeof *h);
+	if (!h)
+		return err_set(msg, ERR_NO_MEMORY, "out of memory");
+	h->c = c;
+	(void)snprintf(h->token, sizeof h->token, "%s", token);
+	h->daemon = MHD_start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+			MHD_USE_ITC,
+		0, NULL, NULL, request_take, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at,
+		MHD_OPTION_NOTIFY_COMPLETED, request_done, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_END);
+	const union MHD_DaemonInfo *info =
+		h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
+	if (!info) {
+		e = err_set(msg, ERR_IO, "cannot listen on %s: %s", address, strerror(errno));
+		http_stop(h);
+		return e;
+	}
+	h->port = info->port;
+	*ret_http = h;
+	return ERR_OK;
+}
+
+uint16_t http_port(const struct http *h)
+{
+	return h->port;
+}
+
+void http_stop(struct http *h)
+{
+	if (!h)
+		return;
+	if (h->daemon)
+		MHD_stop_daemon(h->daemon);
+	free(h);
+}

@@ -1,0 +1,35 @@
+/*
+ * label_resolve: the current label of a sample as a pure function of its history.
+ *
+ * A human's label stands first; else the latest usable answer of an LLM (later rounds and
+ * slots replace earlier ones, an unusable answer replaces nothing); else the SLM's
+ * out-of-fold label. The selector may overrule a valid answer where it estimates a gain.
+ */
+#ifndef FREEAL_COORDINATOR_LABEL_H
+#define FREEAL_COORDINATOR_LABEL_H
+
+#include "proto/record.pb-c.h"
+#include "proto/stream.pb-c.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct label_resolved {
+	int32_t class_id; /* -1: none yet */
+	Freeal__LabelSource source;
+	uint32_t round;
+	float confidence; /* 0 where nothing is known */
+	int32_t llm_class_id;   /* latest usable answer of an LLM, -1: none */
+	const char *llm_reason; /* why there is none; borrowed from the last event; NULL */
+	bool asked;
+};
+
+/* `events` in order of (round, slot); `selection` NULL before the first SELECT. */
+struct label_resolved label_resolve(const Freeal__LabelEvent *const *events, size_t event_count,
+				    const Freeal__SelectionRow *selection);
+
+/* Class of a payload: single class; -1 for none or (not yet used) other payloads. */
+int32_t label_class(const Freeal__Annotation *annotation);
+
+#endif

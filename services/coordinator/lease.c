@@ -1,0 +1,147 @@
+#include "coordinator/lease.h"
+
+#include "base/rng.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKET_COUNT 8192
+#define PEER_COUNT_MAX 1024
+
+struct entry {
+	struct lease lease;
+	struct entry *bucket_next;
+	struct entry *next, *prev; /* by expiry */
+};
+
+struct lease_table {
+	uint64_t ttr_ms;
+	uint64_t count;
+	uint32_t count_of[PEER_COUNT_MAX];
+	struct entry list; /* head: next is the first to end */
+	struct entry *buckets[BUCKET_COUNT];
+};
+
+struct lease_table *lease_table_new(uint64_t ttr_ms)
+{
+	struct lease_table *t = calloc(1, sizeof *t);
+	if (!t)
+		return NULL;
+	t->ttr_ms = ttr_ms;
+	t->list.next = t->list.prev = &t->list;
+	return t;
+}
+
+void lease_table_clear(struct lease_table *t)
+{
+	while (t->list.next != &t->list)
+		lease_remove(t, t->list.next->lease.index);
+}
+
+void lease_table_free(struct lease_table *t)
+{
+	if (!t)
+		return;
+	lease_table_clear(t);
+	free(t);
+}
+
+static struct entry **entry_at(const struct lease_table *t, uint64_t index)
+{
+	size_t bucket = hash_mix(index, 0) % BUCKET_COUNT;
+	struct entry **at = (struct entry **)&t->buckets[bucket];
+	while (*at && (*at)->lease.index != index)
+		at = &(*at)->bucket_next;
+	return at;
+}
+
+static void list_append(struct lease_table *t, struct entry *e)
+{
+	e->next = &t->list;
+	e->prev = t->list.prev;
+	e->prev->next = e;
+	t->list.prev = e;
+}
+
+static void list_remove(struct entry *e)
+{
+	e->prev->next = e->next;
+	e->next->prev = e->prev;
+}
+
+enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint32_t peer,
+		   uint64_t now_ms)
+{
+	assert(peer < PEER_COUNT_MAX);
+	struct entry **at = entry_at(t, index);
+	assert(!*at);
+	struct entry *e = calloc(1, sizeof *e);
+	if (!e)
+		return ERR_NO_MEMORY;
+	e->lease = (struct lease){index, attempt, peer, now_ms + t->ttr_ms};
+	*at = e;
+	list_append(t, e);
+	t->count++;
+	t->count_of[peer]++;
+	return ERR_OK;
+}
+
+const struct lease *lease_find(const struct lease_table *t, uint64_t index)
+{
+	struct entry *e = *entry_at(t, index);
+	return e ? &e->lease : NULL;
+}
+
+void lease_renew(struct lease_table *t, uint64_t index, uint32_t peer, uint64_t now_ms)
+{
+	assert(peer < PEER_COUNT_MAX);
+	struct entry *e = *entry_at(t, index);
+	if (!e)
+		return;
+	t->count_of[e->lease.peer]--;
+	t->count_of[peer]++;
+	e->lease.peer = peer;
+	e->lease.expires_ms = now_ms + t->ttr_ms;
+	list_remove(e);
+	list_append(t, e);
+}
+
+void lease_remove(struct lease_table *t, uint64_t index)
+{
+	struct entry **at = entry_at(t, index);
+	struct entry *e = *at;
+	if (!e)
+		return;
+	*at = e->bucket_next;
+	list_remove(e);
+	t->count--;
+	t->count_of[e->lease.peer]--;
+	free(e);
+}
+
+bool lease_expire(struct lease_table *t, uint64_t now_ms, struct lease *ret_lease)
+{
+	struct entry *e = t->list.next;
+	if (e == &t->list || e->lease.expires_ms > now_ms)
+		return false;
+	*ret_lease = e->lease;
+	lease_remove(t, e->lease.index);
+	return true;
+}
+
+uint64_t lease_count(const struct lease_table *t)
+{
+	return t->count;
+}
+
+uint32_t lease_count_of(const struct lease_table *t, uint32_t peer)
+{
+	assert(peer < PEER_COUNT_MAX);
+	return t->count_of[peer];
+}
+
+uint64_t lease_next_ms(const struct lease_table *t)
+{
+	return t->list.next == &t->list ? UINT64_MAX : t->list.next->lease.expires_ms;
+}

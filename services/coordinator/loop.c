@@ -1,0 +1,329 @@
+/*
+ * The coordinator's loop. A turn: read what came, serve HTTP's requests, let leases end,
+ * advance the phases; commit all of it in one transaction; only then acknowledge, and
+ * lease out what the new state asks for.
+ */
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "coordinator/coordinator.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#define MESSAGES_PER_TURN_MAX 256
+#define POLL_MAX_MS 500
+
+static void refuse(struct coordinator *c, const struct peer_id *to, const char *reason)
+{
+	Freeal__Refused body = FREEAL__REFUSED__INIT;
+	body.reason = (char *)reason;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_REFUSED;
+	e.refused = &body;
+	err_ignore(socket_send(c->socket, to, &e));
+}
+
+static void hello_take(struct coordinator *c, const struct peer_id *from,
+		       const Freeal__Hello *hello)
+{
+	bool known_role = hello->role == FREEAL__ROLE__ANNOTATOR ||
+			  hello->role == FREEAL__ROLE__TRAINER ||
+			  hello->role == FREEAL__ROLE__SELECTOR;
+	if (hello->epoch.len != PEER_EPOCH_BYTES || !known_role) {
+		refuse(c, from, "malformed hello");
+		return;
+	}
+	int number = peer_add(c->peers, from, hello, c->now_ms);
+	if (number < 0) {
+		refuse(c, from, "too many workers");
+		return;
+	}
+	log_info("hello", "peer=%d role=%d version=%s", number, (int)hello->role, hello->version);
+	Freeal__Welcome body = FREEAL__WELCOME__INIT;
+	body.project = c->project;
+	body.epoch.data = c->epoch;
+	body.epoch.len = sizeof c->epoch;
+	body.heartbeat_ms = HEARTBEAT_MS;
+	body.selector = c->selector_endpoint;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_WELCOME;
+	e.welcome = &body;
+	err_ignore(socket_send(c->socket, from, &e)); /* it says Hello again */
+}
+
+static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Renew *renew)
+{
+	struct peer *p = peer_get(c->peers, number);
+	p->credit = renew->credit;
+	p->done = renew->done;
+	p->total = renew->total;
+	for (size_t i = 0; i < renew->n_names && i < renew->n_attempts; i++) {
+		uint64_t index;
+		if (!c->phase_entered ||
+		    !round_work_index(c->project, &c->state, renew->names[i], &index) ||
+		    agenda_is_settled(c->agenda, index))
+			continue;
+		const struct lease *lease = lease_find(c->leases, index);
+		if (lease && lease->attempt == renew->attempts[i]) {
+			lease_renew(c->leases, index, number, c->now_ms);
+		} else if (!lease) {
+			/* From before a restart: the worker still has it. */
+			agenda_take_out(c->agenda, index);
+			if (lease_add(c->leases, index, renew->attempts[i], number, c->now_ms))
+				coordinator_fatal(c, ERR_NO_MEMORY, "lease");
+		}
+	}
+}
+
+static void return_take(struct coordinator *c, uint32_t number, const Freeal__Return *back)
+{
+	for (size_t i = 0; i < back->n_names && i < back->n_attempts; i++) {
+		uint64_t index;
+		if (!c->phase_entered ||
+		    !round_work_index(c->project, &c->state, back->names[i], &index))
+			continue;
+		const struct lease *lease = lease_find(c->leases, index);
+		if (!lease || lease->peer != number || lease->attempt != back->attempts[i])
+			continue;
+		lease_remove(c->leases, index);
+		/* Handed back in good order: it was no attempt. */
+		if (agenda_return(c->agenda, index, back->attempts[i] - 1))
+			coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+	}
+}
+
+static void status_take(struct coordinator *c, uint32_t number, const Freeal__Status *status)
+{
+	struct peer *p = peer_get(c->peers, number);
+	if (status->blocked && !p->blocked)
+		log_error("worker_blocked", "peer=%u reason=\"%s\"", number, status->reason);
+	if (!status->blocked && p->blocked)
+		log_info("worker_goes_on", "peer=%u", number);
+	p->blocked = status->blocked;
+	(void)snprintf(p->reason, sizeof p->reason, "%s", status->reason);
+}
+
+static void envelope_take(struct coordinator *c, const struct peer_id *from,
+			  const Freeal__Envelope *e)
+{
+	if (e->body_case == FREEAL__ENVELOPE__BODY_HELLO) {
+		hello_take(c, from, e->hello);
+		return;
+	}
+	int found = peer_find(c->peers, from);
+	if (found < 0) {
+		refuse(c, from, "hello first");
+		return;
+	}
+	uint32_t number = (uint32_t)found;
+	struct peer *p = peer_get(c->peers, number);
+	p->heard_ms = c->now_ms;
+	switch (e->body_case) {
+	case FREEAL__ENVELOPE__BODY_READY:
+		p->credit = e->ready->credit;
+		break;
+	case FREEAL__ENVELOPE__BODY_RENEW:
+		renew_take(c, number, e->renew);
+		break;
+	case FREEAL__ENVELOPE__BODY_RESULTS:
+		for (size_t i = 0; i < e->results->n_results; i++)
+			result_take(c, number, e->results->results[i]);
+		break;
+	case FREEAL__ENVELOPE__BODY_RETURN_WORK:
+		return_take(c, number, e->return_work);
+		break;
+	case FREEAL__ENVELOPE__BODY_STATUS:
+		status_take(c, number, e->status);
+		break;
+	case FREEAL__ENVELOPE__BODY_CHUNK:
+		pull_take(c, e->chunk);
+		break;
+	case FREEAL__ENVELOPE__BODY_CHUNK_REQUEST:
+		feed_serve(c, number, e->chunk_request);
+		break;
+	default:
+		break;
+	}
+}
+
+static void messages_take(struct coordinator *c)
+{
+	for (int i = 0; c->socket && i < MESSAGES_PER_TURN_MAX && !c->fatal; i++) {
+		struct peer_id from;
+		struct frame *f;
+		struct err_msg msg;
+		enum err e = socket_receive(c->socket, &from, &f, &msg);
+		if (e == ERR_AGAIN)
+			return;
+		if (e) {
+			log_warn("message_dropped", "reason=\"%s\"", msg.text);
+			if (e == ERR_VERSION)
+				refuse(c, &from, msg.text);
+			continue;
+		}
+		envelope_take(c, &from, frame_envelope(f));
+		frame_free(f);
+	}
+}
+
+static void request_serve(struct coordinator *c, struct inbox_request *r)
+{
+	r->result = ERR_OK;
+	switch (r->kind) {
+	case INBOX_INGEST:
+		if (coordinator_txn(c))
+			r->result = ingest_put(c->txn, r->batch, &c->sample_count);
+		if (!r->result)
+			r->result = coordinator_labels_reserve(c, c->sample_count);
+		if (r->result)
+			coordinator_fatal(c, r->result, "ingest");
+		break;
+	case INBOX_START:
+		c->state.started = true;
+		c->state.requests_max =
+			r->requests_more ? c->counters.requests + r->requests_more : 0;
+		(void)coordinator_txn(c);
+		break;
+	case INBOX_STOP:
+		c->stopping = true;
+		break;
+	}
+}
+
+static void requests_take(struct coordinator *c)
+{
+	size_t most = sizeof c->served / sizeof c->served[0];
+	while (c->served_count < most && !c->fatal) {
+		struct inbox_request *r = inbox_take(c->inbox);
+		if (!r)
+			return;
+		request_serve(c, r);
+		c->served[c->served_count++] = r;
+	}
+}
+
+static void leases_expire(struct coordinator *c)
+{
+	struct lease lease;
+	while (lease_expire(c->leases, c->now_ms, &lease)) {
+		c->counters.leases_expired++;
+		log_warn("lease_expired", "phase=%s round=%u index=%llu attempt=%u peer=%u",
+			 round_phase_name(c->state.phase), c->state.round,
+			 (unsigned long long)lease.index, lease.attempt, lease.peer);
+		if (c->pending.result && c->pending.index == lease.index)
+			pull_drop(c);
+		if (lease.attempt >= WORK_ATTEMPTS_MAX)
+			result_give_up(c, lease.index, "lease_expired");
+		else if (agenda_return(c->agenda, lease.index, lease.attempt))
+			coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+	}
+}
+
+static void peers_expire(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+		struct peer *p = peer_get(c->peers, i);
+		if (!p || c->now_ms - p->heard_ms < PEER_SILENT_MS ||
+		    lease_count_of(c->leases, i) > 0)
+			continue;
+		log_warn("peer_silent", "peer=%u", i);
+		peer_remove(c->peers, i);
+	}
+}
+
+/* One Ack per peer and batch; the order of results is kept. */
+static void acks_send(struct coordinator *c)
+{
+	for (size_t i = 0; i < c->ack_count;) {
+		Freeal__WorkName *names[RESULTS_PER_MESSAGE_MAX];
+		uint32_t attempts[RESULTS_PER_MESSAGE_MAX];
+		size_t n = 0;
+		const struct peer_id *to = &c->acks[i].to;
+		for (; i < c->ack_count && n < RESULTS_PER_MESSAGE_MAX &&
+		       peer_id_equal(&c->acks[i].to, to);
+		     i++) {
+			names[n] = &c->acks[i].name;
+			attempts[n++] = c->acks[i].attempt;
+		}
+		Freeal__Ack body = FREEAL__ACK__INIT;
+		body.names = names;
+		body.n_names = n;
+		body.attempts = attempts;
+		body.n_attempts = n;
+		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+		e.body_case = FREEAL__ENVELOPE__BODY_ACK;
+		e.ack = &body;
+		err_ignore(socket_send(c->socket, to, &e)); /* else the result comes again */
+	}
+	c->ack_count = 0;
+}
+
+/* Commits the turn and lets those know who wait for it. */
+static void turn_commit(struct coordinator *c)
+{
+	if (c->txn && !c->fatal)
+		coordinator_state_put(c);
+	if (c->txn && !c->fatal) {
+		enum err e = store_commit(c->txn);
+		c->txn = NULL;
+		if (e)
+			coordinator_fatal(c, e, "commit");
+	}
+	for (size_t i = 0; i < c->served_count; i++) {
+		if (c->fatal)
+			c->served[i]->result = c->fatal;
+		inbox_done(c->inbox, c->served[i]);
+	}
+	c->served_count = 0;
+	if (!c->fatal)
+		acks_send(c);
+}
+
+static void coordinator_turn(struct coordinator *c)
+{
+	c->now_ms = clock_mono_ms(&c->clock);
+	messages_take(c);
+	requests_take(c);
+	leases_expire(c);
+	peers_expire(c);
+	if (c->socket)
+		phase_advance(c);
+	turn_commit(c);
+	if (c->fatal)
+		return;
+	if (c->socket)
+		dispatch_leases(c);
+	/* Orders only read, but through the writer's transaction. */
+	if (c->txn)
+		turn_commit(c);
+	if (c->pending.result)
+		(void)stream_pull_tick(&c->pending.pull, c->socket, c->now_ms);
+	status_publish(c);
+}
+
+static void coordinator_wait(struct coordinator *c)
+{
+	zmq_pollitem_t items[3] = {
+		{.fd = inbox_fd(c->inbox), .events = ZMQ_POLLIN},
+		{.fd = stop_fd(), .events = ZMQ_POLLIN},
+		{.socket = c->socket ? socket_zmq(c->socket) : NULL, .events = ZMQ_POLLIN},
+	};
+	uint64_t next = lease_next_ms(c->leases), now = clock_mono_ms(&c->clock);
+	uint64_t wait = next > now ? next - now : 0;
+	(void)zmq_poll(items, c->socket ? 3 : 2, (long)(wait < POLL_MAX_MS ? wait : POLL_MAX_MS));
+}
+
+enum err coordinator_run(struct coordinator *c)
+{
+	while (!c->fatal && !c->stopping && !stop_requested()) {
+		coordinator_turn(c);
+		if (!c->fatal && !c->stopping)
+			coordinator_wait(c);
+	}
+	inbox_close(c->inbox);
+	return c->fatal;
+}

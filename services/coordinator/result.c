@@ -1,0 +1,181 @@
+/*
+ * Results: what workers send back, made into events, label changes and stored results.
+ * A result counts once: the work of the current phase that is still open. Whatever else
+ * comes is acknowledged, counted and dropped.
+ */
+#include "base/log.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/label.h"
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void usage_count(struct coordinator *c, const Freeal__Usage *usage)
+{
+	if (!usage)
+		return;
+	c->counters.requests += usage->requests;
+	c->counters.tokens_in += usage->tokens_in;
+	c->counters.tokens_out += usage->tokens_out;
+	c->counters.nano_usd += usage->nano_usd;
+	c->round.usage->requests += usage->requests;
+	c->round.usage->tokens_in += usage->tokens_in;
+	c->round.usage->tokens_out += usage->tokens_out;
+	c->round.usage->nano_usd += usage->nano_usd;
+}
+
+static void label_change(struct coordinator *c, uint64_t sample_no, int32_t class_id)
+{
+	if (c->labels[sample_no] == class_id)
+		return;
+	Freeal__ChangeRecord change = FREEAL__CHANGE_RECORD__INIT;
+	change.sample_no = sample_no;
+	change.class_id = class_id;
+	enum err e = table_put(coordinator_txn(c), TABLE_CHANGES,
+			       store_key_u64(c->state.change_count), &change.base);
+	if (e) {
+		coordinator_fatal(c, e, "label change");
+		return;
+	}
+	c->state.change_count++;
+	c->labelled += c->labels[sample_no] == LABEL_NONE;
+	c->round.changed += c->labels[sample_no] != LABEL_NONE;
+	c->labels[sample_no] = class_id;
+}
+
+static void annotation_take(struct coordinator *c, uint64_t sample_no, uint32_t attempt,
+			    const Freeal__Annotation *annotation)
+{
+	Freeal__LabelEvent event = FREEAL__LABEL_EVENT__INIT;
+	event.source = FREEAL__LABEL_SOURCE__LLM;
+	event.round = c->state.round;
+	event.attempt = attempt;
+	event.annotation = (Freeal__Annotation *)annotation;
+	enum err e = table_put(coordinator_txn(c), TABLE_EVENTS,
+			       store_key_u64_u32_u32(sample_no, c->state.round, 0), &event.base);
+	if (e) {
+		coordinator_fatal(c, e, "label event");
+		return;
+	}
+	(void)agenda_settle(c->agenda, sample_no);
+	lease_remove(c->leases, sample_no);
+	usage_count(c, annotation->usage);
+	c->round.asked++;
+	int32_t class_id = label_class(annotation);
+	if (class_id >= 0) {
+		c->round.answered++;
+		label_change(c, sample_no, class_id);
+	} else {
+		c->round.unusable++;
+		c->set_aside++;
+	}
+}
+
+void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *result)
+{
+	Freeal__WorkName name = round_work_name(c->project, &c->state, index);
+	enum err e = table_put(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name),
+			       &result->base);
+	if (e) {
+		coordinator_fatal(c, e, "result");
+		return;
+	}
+	(void)agenda_settle(c->agenda, index);
+	lease_remove(c->leases, index);
+	if (result->body_case == FREEAL__RESULT__BODY_GENERATE)
+		usage_count(c, result->generate->usage);
+}
+
+void result_give_up(struct coordinator *c, uint64_t index, const char *reason)
+{
+	if (c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE) {
+		Freeal__Annotation annotation = FREEAL__ANNOTATION__INIT;
+		annotation.reason = (char *)reason;
+		annotation_take(c, index, 0, &annotation);
+		return;
+	}
+	Freeal__WorkName name = round_work_name(c->project, &c->state, index);
+	char text[512];
+	(void)snprintf(text, sizeof text, "%s, item %llu of round %u, failed %u times: %s",
+		       round_phase_name(c->state.phase), (unsigned long long)name.item, name.round,
+		       WORK_ATTEMPTS_MAX, reason);
+	coordinator_fail(c, text);
+}
+
+/* The worker could not do it: again, up to a limit. */
+static void failure_take(struct coordinator *c, uint64_t index, const Freeal__Result *result)
+{
+	lease_remove(c->leases, index);
+	log_warn("work_failed", "phase=%s round=%u index=%llu attempt=%u reason=\"%s\"",
+		 round_phase_name(c->state.phase), c->state.round, (unsigned long long)index,
+		 result->attempt, result->error);
+	if (result->attempt >= WORK_ATTEMPTS_MAX)
+		result_give_up(c, index, result->error);
+	else if (agenda_return(c->agenda, index, result->attempt))
+		coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+}
+
+static bool body_fits(const struct coordinator *c, const Freeal__Result *r)
+{
+	switch (r->name->kind) {
+	case FREEAL__WORK_KIND__GENERATE:
+		return r->body_case == FREEAL__RESULT__BODY_GENERATE;
+	case FREEAL__WORK_KIND__ANNOTATE:
+		return r->body_case == FREEAL__RESULT__BODY_ANNOTATE &&
+		       label_class(r->annotate) < (int32_t)c->project->n_labels;
+	case FREEAL__WORK_KIND__EMBED:
+		return r->body_case == FREEAL__RESULT__BODY_EMBED;
+	case FREEAL__WORK_KIND__TRAIN:
+		return r->body_case == FREEAL__RESULT__BODY_TRAIN;
+	case FREEAL__WORK_KIND__SELECT:
+		return r->body_case == FREEAL__RESULT__BODY_SELECT;
+	case FREEAL__WORK_KIND__RETRIEVE:
+		return r->body_case == FREEAL__RESULT__BODY_RETRIEVE;
+	case FREEAL__WORK_KIND__PREDICT:
+		return r->body_case == FREEAL__RESULT__BODY_PREDICT;
+	default:
+		return false;
+	}
+}
+
+/* Rows behind the result have to be pulled before it counts. */
+static bool result_has_stream(const struct coordinator *c)
+{
+	return c->state.phase == FREEAL__PHASE__SELECT_PHASE ||
+	       c->state.phase == FREEAL__PHASE__RETRIEVE_PHASE ||
+	       c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE;
+}
+
+void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result)
+{
+	uint64_t index;
+	if (!result->name)
+		return;
+	const struct peer_id *to = &peer_get(c->peers, peer)->id;
+	bool ours = c->phase_entered &&
+		    round_work_index(c->project, &c->state, result->name, &index) &&
+		    !agenda_is_settled(c->agenda, index);
+	if (!ours) {
+		c->counters.duplicates++;
+		coordinator_ack(c, to, result->name, result->attempt);
+		return;
+	}
+	if (result->error[0] != '\0') {
+		/* Of an older lease: somebody else has the work now. */
+		const struct lease *lease = lease_find(c->leases, index);
+		if (!lease || lease->attempt == result->attempt)
+			failure_take(c, index, result);
+	} else if (!body_fits(c, result)) {
+		log_warn("result_dropped", "peer=%u reason=\"its body does not fit its work\"",
+			 peer);
+	} else if (result_has_stream(c)) {
+		pull_begin(c, peer, index, result);
+		return;
+	} else if (result->name->kind == FREEAL__WORK_KIND__ANNOTATE) {
+		annotation_take(c, index, result->attempt, result->annotate);
+	} else {
+		result_settle(c, index, result);
+	}
+	coordinator_ack(c, to, result->name, result->attempt);
+}

@@ -1,0 +1,99 @@
+/*
+ * The status that HTTP serves: made by the loop, copied by the threads.
+ */
+#include "coordinator/coordinator.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STATUS_INTERVAL_MS 100
+
+static const char *blocked_reason(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+		struct peer *p = peer_get(c->peers, i);
+		if (p && p->blocked)
+			return p->reason;
+	}
+	return NULL;
+}
+
+static bool phase_asks(Freeal__Phase phase)
+{
+	return phase == FREEAL__PHASE__GENERATE_PHASE || phase == FREEAL__PHASE__ANNOTATE_PHASE;
+}
+
+static json_t *string_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+/* Done and total of the phase: works, or a lone job's own progress. */
+static void phase_progress(struct coordinator *c, uint64_t *ret_done, uint64_t *ret_total)
+{
+	*ret_done = c->agenda ? agenda_settled(c->agenda) : 0;
+	*ret_total = c->agenda ? agenda_count(c->agenda) : 0;
+	if (*ret_total > 1)
+		return;
+	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+		struct peer *p = peer_get(c->peers, i);
+		if (p && p->total > 0 && lease_count_of(c->leases, i) > 0) {
+			*ret_done = p->done;
+			*ret_total = p->total;
+		}
+	}
+}
+
+static json_t *status_json(struct coordinator *c)
+{
+	uint64_t done, total;
+	phase_progress(c, &done, &total);
+	double seconds = (double)(c->now_ms - c->phase_began_ms) / 1000.0;
+	uint64_t fresh = c->agenda ? agenda_settled(c->agenda) - c->phase_settled_at_begin : 0;
+	bool paused = phase_asks(c->state.phase) && coordinator_requests_left(c) == 0 &&
+		      lease_count(c->leases) == 0;
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
+			 "s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
+			 "task", c->project->task, "phase", round_phase_name(c->state.phase),
+			 "round", (json_int_t)c->state.round, "rounds",
+			 (json_int_t)c->project->n_rounds, "samples", (json_int_t)c->sample_count,
+			 "labelled", (json_int_t)c->labelled, "done", (json_int_t)done, "total",
+			 (json_int_t)total, "rate", seconds > 0 ? (double)fresh / seconds : 0.0,
+			 "requests", (json_int_t)c->counters.requests, "tokens_in",
+			 (json_int_t)c->counters.tokens_in, "tokens_out",
+			 (json_int_t)c->counters.tokens_out, "usd",
+			 (double)c->counters.nano_usd / 1e9, "set_aside",
+			 (json_int_t)c->set_aside, "blocked", string_or_null(blocked_reason(c)),
+			 "paused", paused ? json_string("max_requests") : json_null(), "failed",
+			 string_or_null(c->failed[0] ? c->failed : NULL), "finished",
+			 c->state.phase == FREEAL__PHASE__DONE_PHASE, "workers", "annotator",
+			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__ANNOTATOR), "trainer",
+			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__TRAINER), "selector",
+			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__SELECTOR));
+}
+
+void status_publish(struct coordinator *c)
+{
+	if (c->status_json && c->now_ms < c->status_due_ms)
+		return;
+	c->status_due_ms = c->now_ms + STATUS_INTERVAL_MS;
+	json_t *json = status_json(c);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	if (!text)
+		return;
+	(void)pthread_mutex_lock(&c->status_mutex);
+	free(c->status_json);
+	c->status_json = text;
+	(void)pthread_mutex_unlock(&c->status_mutex);
+}
+
+char *coordinator_status(struct coordinator *c)
+{
+	(void)pthread_mutex_lock(&c->status_mutex);
+	char *copy = c->status_json ? strdup(c->status_json) : NULL;
+	(void)pthread_mutex_unlock(&c->status_mutex);
+	return copy;
+}

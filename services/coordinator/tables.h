@@ -1,0 +1,42 @@
+/*
+ * The coordinator's tables (proto/record.proto lists keys and values) and typed access.
+ */
+#ifndef FREEAL_COORDINATOR_TABLES_H
+#define FREEAL_COORDINATOR_TABLES_H
+
+#include "proto/record.pb-c.h"
+#include "store/store.h"
+
+enum table {
+	TABLE_META,
+	TABLE_SAMPLES,
+	TABLE_IDS,
+	TABLE_GOLD,
+	TABLE_EVENTS,
+	TABLE_CHANGES,
+	TABLE_SELECTION,
+	TABLE_NEAREST,
+	TABLE_POOLS,
+	TABLE_ROUNDS,
+	TABLE_RESULTS,
+	TABLE_COUNT,
+};
+
+enum err tables_open(const char *dir, struct store **ret_store, struct err_msg *msg) WARN_UNUSED;
+
+/* Packs and puts. */
+enum err table_put(struct store_txn *t, enum table table, struct store_key key,
+		   const ProtobufCMessage *message) WARN_UNUSED;
+/* Gets and unpacks; free with frame_message_free. ERR_NOT_FOUND. */
+enum err table_get(struct store_txn *t, enum table table, struct store_key key,
+		   const ProtobufCMessageDescriptor *type, void *ret_message) WARN_UNUSED;
+
+/* Meta entries have names for keys. */
+enum err meta_put(struct store_txn *t, const char *name, const ProtobufCMessage *m) WARN_UNUSED;
+enum err meta_get(struct store_txn *t, const char *name, const ProtobufCMessageDescriptor *type,
+		  void *ret_message) WARN_UNUSED;
+
+/* Key of a result: kind, round, item, slot. */
+struct store_key table_result_key(const Freeal__WorkName *name);
+
+#endif
