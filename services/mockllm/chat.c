@@ -139,12 +139,6 @@ enum err chat_request_parse(struct chat_request *ret_request, const char *body, 
 	return ERR_OK;
 }
 
-struct chat_text chat_text_trim(struct chat_text text)
-{
-	utf8_trim(&text.data, &text.size);
-	return text;
-}
-
 void chat_request_done(struct chat_request *r)
 {
 	json_decref(r->root);

@@ -65,8 +65,6 @@ void chat_error_write(struct buf *out, const char *message, const char *type, co
 void chat_string_write(struct buf *out, struct chat_text text);
 
 struct chat_text chat_text_of(const char *c_string);
-/* Without its outer white space. */
-struct chat_text chat_text_trim(struct chat_text text);
 int chat_text_equal(struct chat_text a, struct chat_text b);
 
 #endif

@@ -40,7 +40,6 @@ static enum err answer_add(struct replay *r, struct chat_text text, const char *
 	}
 	buf_reset(&r->key);
 	buf_printf(&r->key, "%s\n", column);
-	text = chat_text_trim(text);
 	buf_add(&r->key, text.data, text.size);
 	if (buf_error(&r->key))
 		return err_set(msg, buf_error(&r->key), "the text is too long");
@@ -135,8 +134,7 @@ static int32_t entry_find(const struct replay *r, const struct chat_request *req
 	if (!*ret_column)
 		return INDEX_NONE;
 	buf_add_char(key, '\n');
-	struct chat_text text = chat_text_trim(request->text);
-	buf_add(key, text.data, text.size);
+	buf_add(key, request->text.data, request->text.size);
 	return buf_error(key) ? INDEX_NONE
 			      : index_find(r->entries, (struct chat_text){key->data, key->size});
 }

@@ -4,8 +4,7 @@
  * File: JSONL, {"text": ..., "answers": {"MODEL|SHOTS": "label" or null, ...}}.
  * SHOTS is the number of demonstrations in the prompt, or `*` for any; null is an
  * invalid answer and comes back as `unknown`. A model whose answers were reasoned
- * out first is recorded under a name that ends in `-cot`, by its label alone. White
- * space around a text does not count.
+ * out first is recorded under a name that ends in `-cot`, by its label alone.
  */
 #ifndef FREEAL_MOCKLLM_REPLAY_H
 #define FREEAL_MOCKLLM_REPLAY_H

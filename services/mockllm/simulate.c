@@ -91,7 +91,7 @@ static enum err row_add(void *context, const json_t *row, struct err_msg *msg)
 		e = err_set(msg, ERR_INVALID, "'margin' must be a number");
 	if (e)
 		return e;
-	e = index_add(s->texts, chat_text_trim(text), &number, &is_new);
+	e = index_add(s->texts, text, &number, &is_new);
 	if (!e && is_new)
 		e = rows_reserve(s, (size_t)number + 1);
 	/* The first of equal texts counts. */
@@ -150,7 +150,7 @@ void simulate_free(struct simulate *s)
 /* 1 where its label is the gold one, 0 where not, 0.5 where it is not in the file. */
 static double turn_right(const struct simulate *s, const struct chat_turn *turn)
 {
-	int32_t number = index_find(s->texts, chat_text_trim(turn->text));
+	int32_t number = index_find(s->texts, turn->text);
 	if (number == INDEX_NONE)
 		return 0.5;
 	return chat_text_equal(index_text(s->labels, s->gold[number]), turn->label) ? 1 : 0;
@@ -191,7 +191,7 @@ static struct rng prompt_rng(const struct simulate *s, const struct chat_request
 enum err simulate_answer(const struct simulate *s, const struct chat_request *request,
 			 struct buf *out, struct err_msg *msg)
 {
-	int32_t number = index_find(s->texts, chat_text_trim(request->text));
+	int32_t number = index_find(s->texts, request->text);
 	if (number == INDEX_NONE)
 		return err_set(msg, ERR_INVALID, "this text is not in the --margins file");
 	bool has_turns = request->turn_count > 0;

@@ -109,7 +109,7 @@ static void test_replay(void **state)
 	    file_make(".jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\",\"label\":0}\n"
 				"{\"text\":\"c\",\"label\":\"games\"}\n");
 	char *recordings =
-	    file_make(".jsonl", "{\"text\":\" t \",\"answers\":{\"m|0\":\"sound\",\"m|2\":null,"
+	    file_make(".jsonl", "{\"text\":\"t\",\"answers\":{\"m|0\":\"sound\",\"m|2\":null,"
 				"\"m-cot|2\":\"games\",\"one|*\":\"games\"}}\n"
 				"{\"text\":\"u\",\"answers\":{\"m|0\":\"games\"}}\n");
 	struct mock *m = NULL;
@@ -120,7 +120,7 @@ static void test_replay(void **state)
 	const char *two = TURN("a", "sound") TURN("b", "games");
 	assert_answer(m, "m", "", "t", "sound");
 	assert_answer(m, "m", two, "t", "unknown");
-	assert_answer(m, "m-cot", two, "t ", "games");
+	assert_answer(m, "m-cot", two, "t", "games");
 	assert_answer(m, "one", two, "t", "games");
 	assert_answer(m, "one", "", "t", "games");
 	assert_answer(m, "x", "", "Write 5 examples of the label \\\"games\\\".", "[\"a\",\"c\"]");
