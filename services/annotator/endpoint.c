@@ -1,0 +1,418 @@
+#include "annotator/endpoint.h"
+
+#include "base/limits.h"
+
+#include <curl/curl.h>
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define URL_BYTES_MAX (4u * NAME_BYTES_MAX + 32)
+#define KEY_BYTES_MAX 4096
+#define HEADERS_BYTES_MAX (64u << 10)
+#define CONNECT_MS_MAX 10000
+#define EVENTS_PER_RUN_MAX 256
+/* A server that has begun to answer has to go on at this rate, after a while. */
+#define SLOW_AFTER_MS 10000
+#define SLOW_BYTES_PER_S 64
+
+/* One transfer; kept with its easy handle for the next one. */
+struct slot {
+	struct slot *next, *prev; /* in the list of busy or free ones */
+	struct endpoint *endpoint;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct buf request;
+	struct buf reply;
+	size_t header_bytes;
+	uint64_t retry_after_ms;
+	uint64_t first_byte_ms; /* 0: none yet */
+	uint64_t sent_ms;
+	bool too_large, too_slow;
+	void *cookie;
+	char error[CURL_ERROR_SIZE];
+};
+
+struct endpoint {
+	CURLM *multi;
+	int epoll_fd;
+	struct clock clock;
+	uint64_t due_ms;
+	endpoint_done_fn *done;
+	void *context;
+	struct slot busy; /* head */
+	struct slot *free;
+};
+
+static int socket_note(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
+{
+	(void)easy;
+	struct endpoint *e = context;
+	if (what == CURL_POLL_REMOVE) {
+		/* A socket that is closed already has left epoll by itself. */
+		(void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		(void)curl_multi_assign(e->multi, fd, NULL);
+		return 0;
+	}
+	struct epoll_event event = {.data.fd = fd};
+	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	if (epoll_ctl(e->epoll_fd, op, fd, &event) != 0) {
+		/* The number may have been used by another socket before. */
+		op = op == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+		(void)epoll_ctl(e->epoll_fd, op, fd, &event);
+	}
+	(void)curl_multi_assign(e->multi, fd, e);
+	return 0;
+}
+
+static int timer_note(CURLM *multi, long timeout_ms, void *context)
+{
+	(void)multi;
+	struct endpoint *e = context;
+	e->due_ms = timeout_ms < 0 ? UINT64_MAX : clock_mono_ms(&e->clock) + (uint64_t)timeout_ms;
+	return 0;
+}
+
+static void slot_free(struct slot *s)
+{
+	curl_easy_cleanup(s->easy);
+	curl_slist_free_all(s->headers);
+	buf_done(&s->request);
+	buf_done(&s->reply);
+	free(s);
+}
+
+enum err endpoint_new(const struct clock *clock, uint32_t connections_max, endpoint_done_fn *done,
+		      void *context, struct endpoint **ret_endpoint, struct err_msg *msg)
+{
+	struct endpoint *e = calloc(1, sizeof *e);
+	if (!e)
+		return err_set(msg, ERR_NO_MEMORY, "no memory for an HTTP client");
+	e->clock = *clock;
+	e->due_ms = UINT64_MAX;
+	e->done = done;
+	e->context = context;
+	e->busy.next = e->busy.prev = &e->busy;
+	e->multi = curl_multi_init();
+	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!e->multi || e->epoll_fd < 0) {
+		endpoint_free(e);
+		return err_set(msg, ERR_IO, "can't set up an HTTP client");
+	}
+	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, socket_note);
+	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
+	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, timer_note);
+	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)connections_max);
+	*ret_endpoint = e;
+	return ERR_OK;
+}
+
+void endpoint_free(struct endpoint *e)
+{
+	if (!e)
+		return;
+	while (e->busy.next != &e->busy) {
+		struct slot *s = e->busy.next;
+		s->next->prev = s->prev;
+		s->prev->next = s->next;
+		curl_multi_remove_handle(e->multi, s->easy);
+		slot_free(s);
+	}
+	while (e->free) {
+		struct slot *s = e->free;
+		e->free = s->next;
+		slot_free(s);
+	}
+	curl_multi_cleanup(e->multi);
+	if (e->epoll_fd >= 0)
+		close(e->epoll_fd);
+	free(e);
+}
+
+/* The server has begun to answer, but at a rate that would take for ever. */
+static bool slot_slow(struct slot *s)
+{
+	uint64_t now_ms = clock_mono_ms(&s->endpoint->clock);
+	if (!s->first_byte_ms)
+		s->first_byte_ms = now_ms;
+	uint64_t taken_ms = now_ms - s->first_byte_ms;
+	uint64_t bytes = s->header_bytes + s->reply.size;
+	s->too_slow = taken_ms > SLOW_AFTER_MS && bytes < taken_ms * SLOW_BYTES_PER_S / 1000;
+	return s->too_slow;
+}
+
+static size_t body_take(char *data, size_t size, size_t count, void *context)
+{
+	struct slot *s = context;
+	buf_add(&s->reply, data, size * count);
+	s->too_large = buf_error(&s->reply) != ERR_OK;
+	return s->too_large || slot_slow(s) ? 0 : size * count;
+}
+
+static bool header_value(const char *data, size_t size, const char *name, char *ret, size_t ret_size)
+{
+	size_t length = strlen(name);
+	if (size <= length || data[length] != ':' || strncasecmp(data, name, length) != 0)
+		return false;
+	data += length + 1;
+	size -= length + 1;
+	while (size > 0 && (data[size - 1] == '\r' || data[size - 1] == '\n' ||
+			    data[size - 1] == ' '))
+		size--;
+	(void)snprintf(ret, ret_size, "%.*s", size < ret_size ? (int)size : (int)ret_size - 1, data);
+	return true;
+}
+
+static size_t header_take(char *data, size_t size, size_t count, void *context)
+{
+	struct slot *s = context;
+	size *= count;
+	s->header_bytes += size;
+	s->too_large = s->header_bytes > HEADERS_BYTES_MAX;
+	if (s->too_large || slot_slow(s))
+		return 0;
+	char value[64];
+	if (header_value(data, size, "retry-after-ms", value, sizeof value)) {
+		uint64_t ms = retry_after_parse(value, 0);
+		if (ms != RETRY_AFTER_NONE)
+			s->retry_after_ms = ms / 1000;
+	} else if (s->retry_after_ms == RETRY_AFTER_NONE &&
+		   header_value(data, size, "retry-after", value, sizeof value)) {
+		s->retry_after_ms = retry_after_parse(value, clock_wall_ms(&s->endpoint->clock));
+	}
+	return size;
+}
+
+static struct slot *slot_take(struct endpoint *e)
+{
+	struct slot *s = e->free;
+	if (s) {
+		e->free = s->next;
+		curl_easy_reset(s->easy);
+	} else {
+		s = calloc(1, sizeof *s);
+		if (!s)
+			return NULL;
+		s->endpoint = e;
+		s->easy = curl_easy_init();
+		buf_init(&s->request, PROMPT_BYTES_MAX);
+		buf_init(&s->reply, REPLY_BYTES_MAX);
+		if (!s->easy) {
+			slot_free(s);
+			return NULL;
+		}
+	}
+	buf_reset(&s->reply);
+	s->header_bytes = 0;
+	s->retry_after_ms = RETRY_AFTER_NONE;
+	s->first_byte_ms = 0;
+	s->too_large = s->too_slow = false;
+	s->error[0] = '\0';
+	return s;
+}
+
+static void slot_give(struct endpoint *e, struct slot *s)
+{
+	buf_done(&s->request);
+	buf_init(&s->request, PROMPT_BYTES_MAX);
+	curl_slist_free_all(s->headers);
+	s->headers = NULL;
+	s->next = e->free;
+	e->free = s;
+}
+
+static bool header_add(struct slot *s, const char *line)
+{
+	struct curl_slist *list = curl_slist_append(s->headers, line);
+	if (list)
+		s->headers = list;
+	return list != NULL;
+}
+
+/* The key is read now and stays in the request's header alone. */
+static enum err key_add(struct slot *s, const char *key_env)
+{
+	const char *key = getenv(key_env);
+	if (!key || !*key || strlen(key) > KEY_BYTES_MAX)
+		return ERR_NOT_FOUND;
+	for (const char *at = key; *at; at++) {
+		if ((unsigned char)*at <= 0x20 || *at == 0x7f)
+			return ERR_NOT_FOUND;
+	}
+	char line[KEY_BYTES_MAX + 32];
+	(void)snprintf(line, sizeof line, "Authorization: Bearer %s", key);
+	bool ok = header_add(s, line);
+	explicit_bzero(line, sizeof line);
+	return ok ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err headers_add(struct slot *s, const char *key_env)
+{
+	/* Without this, curl waits for "100 Continue" before it sends a large body. */
+	if (!header_add(s, "Content-Type: application/json") || !header_add(s, "Expect:"))
+		return ERR_NO_MEMORY;
+	return key_env && *key_env ? key_add(s, key_env) : ERR_OK;
+}
+
+static bool is_loopback(const char *url)
+{
+	static const char *const prefixes[] = {"http://127.0.0.1", "http://localhost",
+					       "http://[::1]"};
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+		size_t size = strlen(prefixes[i]);
+		if (strncasecmp(url, prefixes[i], size) == 0 &&
+		    (url[size] == ':' || url[size] == '/' || url[size] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static void slot_set(struct slot *s, const struct endpoint_request *request)
+{
+	char url[URL_BYTES_MAX];
+	(void)snprintf(url, sizeof url, "%s/chat/completions", request->url);
+	CURL *c = s->easy;
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* Over HTTP/2 the requests share connections; wait to see whether they can. */
+	curl_easy_setopt(c, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", 6) == 0 ? 1L : 0L);
+	if (is_loopback(url))
+		curl_easy_setopt(c, CURLOPT_PROXY, "");
+	long timeout_ms = request->timeout_ms ? (long)request->timeout_ms : 60000;
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+			 timeout_ms < CONNECT_MS_MAX ? timeout_ms : (long)CONNECT_MS_MAX);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "freeal/" FREEAL_VERSION);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, s->headers);
+	curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->request.size);
+	curl_easy_setopt(c, CURLOPT_POSTFIELDS, s->request.data);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_take);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, header_take);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
+	curl_easy_setopt(c, CURLOPT_PRIVATE, s);
+}
+
+enum err endpoint_send(struct endpoint *e, const struct endpoint_request *request)
+{
+	struct slot *s = slot_take(e);
+	if (!s)
+		return ERR_NO_MEMORY;
+	enum err error = headers_add(s, request->key_env);
+	if (error) {
+		slot_give(e, s);
+		return error;
+	}
+	struct buf body = *request->body;
+	*request->body = s->request;
+	s->request = body;
+	slot_set(s, request);
+	s->cookie = request->cookie;
+	s->sent_ms = clock_mono_ms(&e->clock);
+	if (curl_multi_add_handle(e->multi, s->easy) != CURLM_OK) {
+		s->request = *request->body;
+		*request->body = body;
+		slot_give(e, s);
+		return ERR_NO_MEMORY;
+	}
+	s->next = &e->busy;
+	s->prev = e->busy.prev;
+	s->prev->next = s;
+	e->busy.prev = s;
+	return ERR_OK;
+}
+
+static enum transfer transfer_of(CURLcode code, const struct slot *s)
+{
+	if (s->too_large)
+		return TRANSFER_TOO_LARGE;
+	if (s->too_slow)
+		return TRANSFER_TIMEOUT;
+	switch (code) {
+	case CURLE_OK:
+		return TRANSFER_DONE;
+	case CURLE_OPERATION_TIMEDOUT:
+		return TRANSFER_TIMEOUT;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return TRANSFER_CERTIFICATE;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return TRANSFER_URL;
+	default:
+		return TRANSFER_UNREACHABLE;
+	}
+}
+
+static void slot_finish(struct endpoint *e, CURL *easy, CURLcode code)
+{
+	struct slot *s = NULL;
+	long status = 0;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&s);
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	assert(s && s->easy == easy);
+	curl_multi_remove_handle(e->multi, easy);
+	s->next->prev = s->prev;
+	s->prev->next = s->next;
+	enum transfer transfer = transfer_of(code, s);
+	struct endpoint_reply reply = {
+		.transfer = transfer,
+		.status = transfer == TRANSFER_DONE ? (uint32_t)status : 0,
+		.retry_after_ms = s->retry_after_ms,
+		.body = buf_str(&s->reply),
+		.body_size = s->reply.size,
+		.error = code == CURLE_OK ? "" : s->error[0] ? s->error : curl_easy_strerror(code),
+		.sent_ms = s->sent_ms,
+	};
+	e->done(e->context, s->cookie, &reply);
+	slot_give(e, s);
+}
+
+int endpoint_fd(const struct endpoint *e)
+{
+	return e->epoll_fd;
+}
+
+uint64_t endpoint_due_ms(const struct endpoint *e)
+{
+	return e->due_ms;
+}
+
+void endpoint_run(struct endpoint *e)
+{
+	struct epoll_event events[EVENTS_PER_RUN_MAX];
+	int running;
+	int n = epoll_wait(e->epoll_fd, events, EVENTS_PER_RUN_MAX, 0);
+	for (int i = 0; i < n; i++) {
+		int flags = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+			    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+			    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+		curl_multi_socket_action(e->multi, events[i].data.fd, flags, &running);
+	}
+	if (e->due_ms <= clock_mono_ms(&e->clock)) {
+		e->due_ms = UINT64_MAX; /* curl sets the next one from inside */
+		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+	int left;
+	for (CURLMsg *m; (m = curl_multi_info_read(e->multi, &left));) {
+		if (m->msg == CURLMSG_DONE)
+			slot_finish(e, m->easy_handle, m->data.result);
+	}
+}

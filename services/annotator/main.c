@@ -1,0 +1,120 @@
+/*
+ * freeal-annotator: takes samples that the coordinator leases out, asks the LLM about
+ * them and sends the labels back. Stateless; run as many as are useful.
+ */
+#include "annotator/dryrun.h"
+#include "annotator/loop.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "config/option.h"
+
+#include <curl/curl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct config {
+	const char *coordinator;
+	int64_t concurrency;
+	int64_t probe_ms;
+	const char *log_level;
+	bool parent_death;
+	bool dry_run;
+	const char *task;
+	const char *input;
+};
+
+static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_done,
+			     struct err_msg *msg)
+{
+	const struct option_entry entries[] = {
+		{.name = "coordinator", .env = "FREEAL_COORDINATOR", .type = OPTION_STRING,
+		 .value = &c->coordinator, .arg = "ENDPOINT",
+		 .help = "the coordinator's socket, such as ipc:///run/freeal/bus"},
+		{.name = "concurrency", .env = "FREEAL_CONCURRENCY", .type = OPTION_INT,
+		 .value = &c->concurrency, .min = 1, .max = 4096, .arg = "N",
+		 .help = "requests in flight at most; the task's llm.concurrency may be lower"},
+		{.name = "probe-ms", .env = "FREEAL_PROBE_MS", .type = OPTION_INT,
+		 .value = &c->probe_ms, .min = 100, .max = 3600000, .arg = "MS",
+		 .help = "wait between probes of an endpoint that refuses all requests"},
+		{.name = "log-level", .env = "FREEAL_LOG_LEVEL", .type = OPTION_STRING,
+		 .value = &c->log_level, .arg = "LEVEL", .help = "debug, info, warn or error"},
+		{.name = "parent-death", .type = OPTION_FLAG, .value = &c->parent_death,
+		 .help = "stop when the parent process ends"},
+		{.name = "dry-run", .type = OPTION_FLAG, .value = &c->dry_run,
+		 .help = "print what would be asked, and how much; needs --task and --input"},
+		{.name = "task", .type = OPTION_STRING, .value = &c->task, .arg = "TASK.yaml",
+		 .help = "dry run: the task file"},
+		{.name = "input", .type = OPTION_STRING, .value = &c->input, .arg = "FILE",
+		 .help = "dry run: the samples"},
+	};
+	const struct option_program program = {
+		.name = "freeal-annotator",
+		.summary = "Asks the LLM for labels on behalf of a freeal coordinator.",
+		.entries = entries,
+		.entry_count = sizeof entries / sizeof *entries,
+	};
+	struct option_rest rest;
+	enum err e = option_parse(&program, argc, argv, &rest, msg);
+	if (e)
+		return e;
+	*ret_done = rest.done;
+	if (rest.done)
+		return ERR_OK;
+	if (c->dry_run && (!c->task || !c->input))
+		return err_set(msg, ERR_INVALID, "--dry-run needs --task and --input");
+	if (!c->dry_run && !c->coordinator)
+		return err_set(msg, ERR_INVALID, "give --coordinator or set FREEAL_COORDINATOR");
+	return ERR_OK;
+}
+
+/* A connection is a descriptor: the soft limit is often 1,024. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static enum err serve(const struct config *c, struct err_msg *msg)
+{
+	enum log_level level;
+	if (log_level_parse(c->log_level, &level) != ERR_OK)
+		return err_set(msg, ERR_INVALID, "--log-level: \"%s\" is no level", c->log_level);
+	log_init("annotator", level);
+	enum err e = stop_install(c->parent_death);
+	if (e)
+		return err_set(msg, e, "can't install signal handlers");
+	descriptors_raise();
+	struct clock clock = clock_system();
+	const struct annotator_config config = {
+		.concurrency_max = (uint32_t)c->concurrency,
+		.probe_ms = (uint64_t)c->probe_ms,
+		.seed = hash_mix((uint64_t)getpid(), clock_wall_ms(&clock)),
+	};
+	return loop_run(&config, c->coordinator, msg);
+}
+
+int main(int argc, char **argv)
+{
+	struct config c = {.concurrency = 256, .probe_ms = 30000, .log_level = "info"};
+	struct err_msg msg = {0};
+	bool done = false;
+	enum err e = config_parse(&c, argc, argv, &done, &msg);
+	if (!e && !done && c.dry_run) {
+		e = dryrun_print(c.task, c.input, stdout, &msg);
+	} else if (!e && !done) {
+		if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+			e = err_set(&msg, ERR_IO, "can't set up libcurl");
+		if (!e)
+			e = serve(&c, &msg);
+		curl_global_cleanup();
+	}
+	if (e)
+		(void)fprintf(stderr, "freeal-annotator: %s\n", msg.text);
+	return err_exit_code(e);
+}

@@ -1,0 +1,75 @@
+#include "annotator/result.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+static void result_send(struct worker *w, struct ask *a, Freeal__Result *r)
+{
+	r->name = a->work->name;
+	r->attempt = a->work->attempt;
+	enum err e = worker_result(w, r);
+	/* Late answers and second ones are the worker's matter; without memory the lease
+	 * runs out and the work is leased again. */
+	if (e == ERR_NO_MEMORY)
+		log_error("result_lost", "error=\"%s\"", err_str(e));
+}
+
+void result_annotation(struct worker *w, struct ask *a, const Freeal__Llm *llm, int32_t class_id,
+		       const char *reason, const char *text, size_t size)
+{
+	Freeal__Annotation annotation = FREEAL__ANNOTATION__INIT;
+	Freeal__ClassPayload payload = FREEAL__CLASS_PAYLOAD__INIT;
+	if (class_id != ANSWER_NONE) {
+		payload.class_id = (uint32_t)class_id;
+		annotation.payload_case = FREEAL__ANNOTATION__PAYLOAD_CLASS_LABEL;
+		annotation.class_label = &payload;
+	} else {
+		annotation.reason = (char *)reason;
+	}
+	annotation.answer.data = (uint8_t *)text;
+	annotation.answer.len = size < ANSWER_BYTES_MAX ? size : ANSWER_BYTES_MAX;
+	annotation.endpoint = llm->url;
+	annotation.model = llm->model;
+	annotation.usage = &a->usage;
+	const Freeal__AnnotateOrder *order = a->work->annotate;
+	annotation.pool_version = order->pool_version;
+	annotation.demonstrations = order->demonstrations;
+	annotation.n_demonstrations = order->n_demonstrations;
+	Freeal__Result r = FREEAL__RESULT__INIT;
+	r.body_case = FREEAL__RESULT__BODY_ANNOTATE;
+	r.annotate = &annotation;
+	result_send(w, a, &r);
+}
+
+void result_texts(struct worker *w, struct ask *a, const struct answer_texts *texts,
+		  const char *reason)
+{
+	Freeal__GenerateResult body = FREEAL__GENERATE_RESULT__INIT;
+	ProtobufCBinaryData *items = calloc(texts->count ? texts->count : 1, sizeof *items);
+	if (!items) {
+		result_failed(w, a, "no memory");
+		return;
+	}
+	for (size_t i = 0; i < texts->count; i++) {
+		items[i].data = (uint8_t *)texts->items[i];
+		items[i].len = texts->sizes[i];
+	}
+	body.texts = items;
+	body.n_texts = texts->count;
+	body.reason = (char *)reason;
+	body.usage = &a->usage;
+	Freeal__Result r = FREEAL__RESULT__INIT;
+	r.body_case = FREEAL__RESULT__BODY_GENERATE;
+	r.generate = &body;
+	result_send(w, a, &r);
+	free(items);
+}
+
+void result_failed(struct worker *w, struct ask *a, const char *error)
+{
+	Freeal__Result r = FREEAL__RESULT__INIT;
+	r.error = (char *)error;
+	result_send(w, a, &r);
+}

@@ -1,0 +1,105 @@
+/*
+ * When to send, when to wait and when to give up: pure decisions about one LLM
+ * endpoint. Time and randomness come in as arguments.
+ *
+ * What came of a request is judged on its own (throttle_judge); what it means for
+ * the requests after it is kept in struct throttle:
+ *  - 429, and 503 with Retry-After, pause the whole endpoint and halve its window of
+ *    requests in flight (additive increase, multiplicative decrease);
+ *  - a wrong key, no credit, an unknown model or a bad certificate block it: nothing
+ *    is sent but one probe now and then, until one goes through;
+ *  - other failures delay the one request (exponential backoff with jitter).
+ */
+#ifndef FREEAL_ANNOTATOR_THROTTLE_H
+#define FREEAL_ANNOTATOR_THROTTLE_H
+
+#include "base/err.h"
+#include "base/rng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RETRY_MS_MIN 250u
+#define RETRY_MS_MAX 60000u
+#define RETRY_AFTER_NONE UINT64_MAX
+
+/* How the transfer ended, before its HTTP status is looked at. */
+enum transfer {
+	TRANSFER_DONE,        /* there is an HTTP status */
+	TRANSFER_UNREACHABLE, /* refused, reset, DNS, TLS handshake */
+	TRANSFER_TIMEOUT,     /* over its time, or too slow */
+	TRANSFER_TOO_LARGE,   /* body or headers over their limit */
+	TRANSFER_CERTIFICATE, /* a certificate is wrong */
+	TRANSFER_URL,         /* the URL can't be used at all */
+	TRANSFER_NO_KEY,      /* the environment variable with the key is not set */
+};
+
+/* What came of one request. */
+struct outcome {
+	enum transfer transfer;
+	uint32_t status;         /* HTTP; 0 unless TRANSFER_DONE */
+	const char *code;        /* error.code, or error.type, of the body; "" where there is none */
+	uint64_t retry_after_ms; /* as the server asked, unclamped; or RETRY_AFTER_NONE */
+	bool malformed;          /* status 200, but no reply could be read from the body */
+};
+
+enum verdict {
+	VERDICT_ANSWER,  /* read the reply */
+	VERDICT_RETRY,   /* send it again, a failure of this request alone */
+	VERDICT_PAUSE,   /* send it again; the endpoint wants fewer requests. Costs no try */
+	VERDICT_BLOCK,   /* a person has to do something first. Costs no try */
+	VERDICT_UNUSABLE /* this request will never be answered; `reason` is the annotation's */
+};
+
+struct judgement {
+	enum verdict verdict;
+	const char *reason; /* static; a word for people and annotations, "" for an answer */
+};
+
+struct judgement throttle_judge(const struct outcome *o);
+
+/*
+ * Reads a Retry-After value (seconds, or an HTTP date against `wall_ms`) as a duration.
+ * A date in the past is 0; a number too large to count saturates; what is neither, a
+ * negative number included, is RETRY_AFTER_NONE.
+ */
+uint64_t retry_after_parse(const char *value, uint64_t wall_ms);
+
+/*
+ * How long to wait before try `tries` + 1: `retry_after_ms` clamped to
+ * RETRY_MS_MIN .. RETRY_MS_MAX and up to a tenth more, or without one
+ * RETRY_MS_MIN * 2^tries of which a random half is left out; never above RETRY_MS_MAX.
+ */
+uint64_t retry_delay_ms(uint32_t tries, uint64_t retry_after_ms, struct rng *rng);
+
+struct throttle {
+	uint32_t window_max;
+	double window;           /* requests that may be in flight, 1 .. window_max */
+	uint64_t pause_until_ms; /* nothing is sent before */
+	uint64_t pause_set_ms;   /* when the pause began; what was sent before can't lengthen it twice */
+	uint32_t pauses;         /* in a row, without an answer between them */
+	uint64_t answer_ms;      /* when an answer last came; 0: never */
+	bool blocked;
+	uint64_t probe_due_ms;   /* while blocked */
+	uint64_t probe_ms;       /* between probes */
+	struct rng rng;
+};
+
+void throttle_init(struct throttle *t, uint32_t window_max, uint64_t probe_ms, uint64_t seed);
+
+/* Takes note of what came of a request that was sent at `sent_ms`; returns how long
+ * that request waits before it is sent again (0 where it isn't). */
+uint64_t throttle_note(struct throttle *t, const struct judgement *j, const struct outcome *o,
+		       uint32_t tries, uint64_t sent_ms, uint64_t now_ms);
+
+/* Nothing goes through: only probes from now on. */
+void throttle_block(struct throttle *t, uint64_t now_ms);
+
+/* How many more requests may be sent now with `in_flight` under way. */
+uint32_t throttle_room(const struct throttle *t, uint32_t in_flight, uint64_t now_ms);
+/* To be told of a request sent while blocked: the next probe is due later. */
+void throttle_probe_sent(struct throttle *t, uint64_t now_ms);
+/* When throttle_room may grow by time alone; UINT64_MAX: never. */
+uint64_t throttle_due_ms(const struct throttle *t, uint64_t now_ms);
+
+#endif
