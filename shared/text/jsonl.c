@@ -123,6 +123,12 @@ static enum err jsonl_line(struct jsonl *j, const char **ret_line, size_t *ret_s
 /* Brackets open at once, outside strings: jansson's own limit lies far higher. */
 static unsigned jsonl_depth(const char *line, size_t size)
 {
+	/* Few brackets at all, as in most lines, need no closer look. */
+	size_t brackets = 0;
+	for (size_t i = 0; i < size; i++)
+		brackets += ((unsigned char)line[i] | 0x20) == '{';
+	if (brackets <= JSON_DEPTH_MAX)
+		return (unsigned)brackets;
 	unsigned depth = 0, depth_max = 0;
 	bool in_string = false;
 	for (size_t i = 0; i < size; i++) {
