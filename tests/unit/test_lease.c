@@ -1,0 +1,72 @@
+/* libs: freeal-coordinator-lib */
+/* Leases end when they should and not before, whatever is renewed in between. */
+#include "coordinator/lease.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void expires_at_its_time(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(100);
+	struct lease ended;
+	assert_int_equal(lease_next_ms(t), UINT64_MAX);
+	assert_int_equal(lease_add(t, 7, 2, 3, 1000), ERR_OK);
+	assert_int_equal(lease_next_ms(t), 1100);
+	assert_false(lease_expire(t, 1099, &ended));
+	assert_true(lease_expire(t, 1100, &ended));
+	assert_int_equal(ended.index, 7);
+	assert_int_equal(ended.attempt, 2);
+	assert_int_equal(ended.peer, 3);
+	assert_null(lease_find(t, 7));
+	assert_int_equal(lease_count(t), 0);
+	lease_table_free(t);
+}
+
+static void renewal_moves_end_and_holder(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(100);
+	struct lease ended;
+	assert_int_equal(lease_add(t, 1, 1, 0, 0), ERR_OK);
+	assert_int_equal(lease_add(t, 2, 1, 0, 10), ERR_OK);
+	lease_renew(t, 1, 5, 50);
+	assert_int_equal(lease_count_of(t, 0), 1);
+	assert_int_equal(lease_count_of(t, 5), 1);
+	assert_true(lease_expire(t, 120, &ended));
+	assert_int_equal(ended.index, 2);
+	assert_false(lease_expire(t, 149, &ended));
+	assert_true(lease_expire(t, 150, &ended));
+	assert_int_equal(ended.index, 1);
+	lease_table_free(t);
+}
+
+static void many_leases_in_one_bucket_keep_apart(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(10);
+	for (uint64_t i = 0; i < 50000; i++)
+		assert_int_equal(lease_add(t, i, 1, (uint32_t)(i % 3), i), ERR_OK);
+	for (uint64_t i = 0; i < 50000; i += 2)
+		lease_remove(t, i);
+	assert_int_equal(lease_count(t), 25000);
+	assert_null(lease_find(t, 2));
+	assert_int_equal(lease_find(t, 3)->index, 3);
+	lease_table_clear(t);
+	assert_int_equal(lease_count(t), 0);
+	assert_int_equal(lease_count_of(t, 1), 0);
+	lease_table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(expires_at_its_time),
+		cmocka_unit_test(renewal_moves_end_and_holder),
+		cmocka_unit_test(many_leases_in_one_bucket_keep_apart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* libs: freeal-coordinator-lib */
+/* The state machine: the path of phases for several projects, and the names of work. */
+#include "coordinator/round.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	Freeal__Project project;
+	Freeal__Model model;
+	Freeal__RoundConfig configs[4];
+	Freeal__RoundConfig *rounds[4];
+	Freeal__Label labels[2];
+	Freeal__Label *label_list[2];
+};
+
+static void fixture_make(struct fixture *f, unsigned rounds, unsigned shots_first, bool stop_early)
+{
+	freeal__project__init(&f->project);
+	freeal__model__init(&f->model);
+	f->model.folds = 5;
+	f->project.model = &f->model;
+	for (unsigned i = 0; i < rounds; i++) {
+		freeal__round_config__init(&f->configs[i]);
+		f->configs[i].shots = i == 0 ? shots_first : 10;
+		f->rounds[i] = &f->configs[i];
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		freeal__label__init(&f->labels[i]);
+		f->label_list[i] = &f->labels[i];
+	}
+	f->project.rounds = f->rounds;
+	f->project.n_rounds = rounds;
+	f->project.labels = f->label_list;
+	f->project.n_labels = 2;
+	f->project.stop_early = stop_early;
+}
+
+/* Walks from INGEST to DONE and writes the phases as one text. */
+static void walk(const struct fixture *f, char *ret_path, size_t size, uint64_t generated)
+{
+	Freeal__StateRecord s = FREEAL__STATE_RECORD__INIT;
+	s.phase = FREEAL__PHASE__INGEST_PHASE;
+	s.started = true;
+	Freeal__SelectResult select = FREEAL__SELECT_RESULT__INIT;
+	select.ask_again = 100;
+	select.mended_expected = 10;
+	ret_path[0] = '\0';
+	for (int i = 0; i < 100 && s.phase != FREEAL__PHASE__DONE_PHASE; i++) {
+		struct round_outcome outcome = {.sample_count = 10, .select = &select};
+		outcome.pool_count = s.phase == FREEAL__PHASE__GENERATE_PHASE ? generated : 100;
+		s = round_next(&f->project, &s, &outcome);
+		strncat(ret_path, round_phase_name(s.phase), size - strlen(ret_path) - 1);
+		strncat(ret_path, " ", size - strlen(ret_path) - 1);
+	}
+}
+
+static void two_rounds_with_shots(void **state)
+{
+	(void)state;
+	struct fixture f;
+	char path[1000];
+	fixture_make(&f, 2, 10, false);
+	walk(&f, path, sizeof path, 20);
+	assert_string_equal(path, "generate embed retrieve annotate train select decide "
+				  "retrieve annotate train select decide final_train predict done ");
+}
+
+static void zero_shot_needs_no_demonstrations(void **state)
+{
+	(void)state;
+	struct fixture f;
+	char path[1000];
+	fixture_make(&f, 1, 0, false);
+	walk(&f, path, sizeof path, 0);
+	assert_string_equal(path,
+			    "embed annotate train select decide final_train predict done ");
+}
+
+static void an_llm_that_writes_nothing_is_asked_without_demonstrations(void **state)
+{
+	(void)state;
+	struct fixture f;
+	char path[1000];
+	fixture_make(&f, 1, 10, false);
+	walk(&f, path, sizeof path, 0);
+	assert_string_equal(
+		path, "generate embed annotate train select decide final_train predict done ");
+}
+
+static void waits_for_the_start_and_for_samples(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fixture_make(&f, 1, 0, false);
+	Freeal__StateRecord s = FREEAL__STATE_RECORD__INIT;
+	s.phase = FREEAL__PHASE__INGEST_PHASE;
+	struct round_outcome outcome = {.sample_count = 5};
+	assert_int_equal(round_next(&f.project, &s, &outcome).phase, FREEAL__PHASE__INGEST_PHASE);
+	s.started = true;
+	outcome.sample_count = 0;
+	assert_int_equal(round_next(&f.project, &s, &outcome).phase, FREEAL__PHASE__INGEST_PHASE);
+	outcome.sample_count = 5;
+	Freeal__StateRecord next = round_next(&f.project, &s, &outcome);
+	assert_int_equal(next.phase, FREEAL__PHASE__EMBED_PHASE);
+	assert_int_equal(next.watermark, 5);
+}
+
+static void stops_early_only_where_rounds_are_a_number(void **state)
+{
+	(void)state;
+	struct fixture f;
+	Freeal__SelectResult now = FREEAL__SELECT_RESULT__INIT;
+	Freeal__SelectResult before = FREEAL__SELECT_RESULT__INIT;
+	now.ask_again = 1000;
+	now.mended_expected = 4.9;
+	struct round_outcome outcome = {.select = &now};
+	fixture_make(&f, 4, 10, true);
+	assert_non_null(round_stop_reason(&f.project, 0, &outcome)); /* mends too little */
+	now.mended_expected = 5.1;
+	assert_null(round_stop_reason(&f.project, 0, &outcome));
+	outcome.select_before = &before;
+	before.log_likelihood = -0.50;
+	now.log_likelihood = -0.49;
+	now.log_likelihood_error = 0.02;
+	assert_non_null(round_stop_reason(&f.project, 1, &outcome)); /* within its error */
+	now.log_likelihood_error = 0.005;
+	assert_null(round_stop_reason(&f.project, 1, &outcome));
+	assert_non_null(round_stop_reason(&f.project, 3, &outcome)); /* the last one */
+	f.project.stop_early = false;
+	now.mended_expected = 0;
+	assert_null(round_stop_reason(&f.project, 1, &outcome));
+}
+
+static void names_and_numbers_of_work_agree(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fixture_make(&f, 2, 10, false);
+	Freeal__StateRecord s = FREEAL__STATE_RECORD__INIT;
+	s.round = 1;
+	s.sample_count = s.watermark = 3 * ROUND_BLOCK + 1;
+	s.pool_version = 1;
+	for (int phase = FREEAL__PHASE__GENERATE_PHASE; phase < FREEAL__PHASE__DONE_PHASE;
+	     phase++) {
+		s.phase = (Freeal__Phase)phase;
+		uint64_t count = round_work_count(&f.project, &s);
+		for (uint64_t i = 0; i < count && i < 10; i++) {
+			Freeal__WorkName name = round_work_name(&f.project, &s, i);
+			uint64_t index;
+			assert_true(round_work_index(&f.project, &s, &name, &index));
+			assert_int_equal(index, i);
+			name.round = 0;
+			assert_false(round_work_index(&f.project, &s, &name, &index));
+		}
+	}
+	s.phase = FREEAL__PHASE__EMBED_PHASE;
+	assert_int_equal(round_work_count(&f.project, &s), 5); /* 4 blocks, 1 pool */
+	s.phase = FREEAL__PHASE__TRAIN_PHASE;
+	Freeal__WorkName final = round_work_name(&f.project, &s, 0);
+	final.item = 5;
+	uint64_t index;
+	assert_false(round_work_index(&f.project, &s, &final, &index));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_rounds_with_shots),
+		cmocka_unit_test(zero_shot_needs_no_demonstrations),
+		cmocka_unit_test(an_llm_that_writes_nothing_is_asked_without_demonstrations),
+		cmocka_unit_test(waits_for_the_start_and_for_samples),
+		cmocka_unit_test(stops_early_only_where_rounds_are_a_number),
+		cmocka_unit_test(names_and_numbers_of_work_agree),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
