@@ -116,3 +116,13 @@ def share(flags):
 def mean(values):
     values = list(values)
     return sum(values) / len(values)
+
+
+def retrieval(report):
+    """The last round's retrieval of demonstrations: its figures by name."""
+    return [row["retrieve"] for row in report["rounds"] if row.get("retrieve")][-1]
+
+
+def phase_seconds(report, *phases):
+    """Wall time of the named phases over all rounds."""
+    return sum(report["phase_seconds"].get(phase, 0) for phase in phases)

@@ -12,11 +12,11 @@ from sklearn.svm import LinearSVC
 
 
 class Features:
-    """TF-IDF (sublinear) of word 1-2-grams and char_wb 3-5-grams, min_df 2."""
+    """TF-IDF (sublinear) of word 1-2-grams and of char_wb 3-5-grams (min_df 2)."""
 
     def __init__(self, texts):
         self.vectorizers = [
-            TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2),
+            TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)),
             TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 5), min_df=2),
         ]
         self.train = hstack([v.fit_transform(texts) for v in self.vectorizers]).tocsr()
