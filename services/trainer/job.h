@@ -1,0 +1,72 @@
+/*
+ * One work of the trainer, from lease to result: EMBED, TRAIN (a fold or the final
+ * model) or PREDICT. The loop makes it and reports it; job_run does it on the worker
+ * thread. While it runs, the loop touches the atomics alone.
+ */
+#ifndef FREEAL_TRAINER_JOB_H
+#define FREEAL_TRAINER_JOB_H
+
+#include "trainer/dataset.h"
+#include "trainer/outbox.h"
+#include "trainer/selection.h"
+#include "trainer/supply.h"
+#include "wire/stream.h"
+#include "wire/worker.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum job_state {
+	JOB_WAITING, /* for data, or for the thread */
+	JOB_RUNNING,
+	JOB_OFFERED, /* its stream waits to be stored by the selector */
+};
+
+/* What comes out; valid once job_run has returned ERR_OK. */
+struct job_outcome {
+	struct outbox_stream *stream; /* NULL: nothing to offer */
+	char stream_name[STREAM_NAME_BYTES_MAX];
+	uint32_t dimensions; /* EMBED */
+	uint64_t row_count;  /* TRAIN */
+	double seconds, loss;
+	uint64_t model_bytes;
+	int32_t *class_ids; /* PREDICT: (predicted_count) */
+	float *probabilities;
+	size_t predicted_count;
+};
+
+struct job {
+	struct job *next; /* in the loop's list */
+	enum job_state state;
+	Freeal__Work *work;
+	Freeal__Project *project;    /* as it was when the work came */
+	struct selection *selection; /* final TRAIN */
+	atomic_bool cancel;          /* nobody wants the result any more */
+	atomic_uint_fast64_t done, total;
+	struct job_outcome outcome;
+	struct err_msg msg; /* why it failed */
+};
+
+/* Keeps copies of the work and the project. NULL: no memory. */
+struct job *job_new(const Freeal__Work *work, const Freeal__Project *project);
+void job_free(struct job *j);
+
+/* What the replica has to hold before the job can run. ERR_INVALID: the order makes no
+ * sense for this project; `j->msg` says why. */
+enum err job_need(struct job *j, struct supply_need *ret_need) WARN_UNUSED;
+/* Reports it: with its body, or with `error` when that is not NULL. */
+void job_report(struct job *j, struct worker *w, const char *error);
+
+/* What jobs share on the worker thread. */
+struct job_context;
+
+/* `dir` is where streams are written, `model_dir` where the checkpoint is; borrowed. */
+enum err job_context_new(struct dataset *d, const char *dir, const char *model_dir,
+			 uint32_t thread_count, struct job_context **ret_context) WARN_UNUSED;
+void job_context_free(struct job_context *c);
+
+/* Does the work; on failure `j->msg` says why. ERR_CANCELLED: `j->cancel` was set. */
+enum err job_run(struct job *j, struct job_context *c) WARN_UNUSED;
+
+#endif

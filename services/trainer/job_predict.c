@@ -1,0 +1,61 @@
+/* PREDICT: the final model's class of each sample of a block. */
+#include "math/softmax.h"
+#include "trainer/checkpoint.h"
+#include "trainer/job_context.h"
+
+#include <stdlib.h>
+
+/* The model of this process's last final training, else the one on disk. */
+static enum err model_ensure(struct job *j, struct job_context *c)
+{
+	struct ngram_labels labels = {0};
+	if (!c->model) {
+		enum err e = ngram_load(c->model_dir, &c->model, &labels, &j->msg);
+		if (e)
+			return err_prefix(&j->msg, e, "no model to predict with");
+		ngram_labels_done(&labels);
+	}
+	if (ngram_class_count(c->model) != j->project->n_labels)
+		return err_set(&j->msg, ERR_INVALID, "the model knows %zu labels, the project has %zu",
+			       ngram_class_count(c->model), j->project->n_labels);
+	return ERR_OK;
+}
+
+static void outcome_fill(struct job_outcome *o, const float *probabilities, size_t class_count)
+{
+	for (size_t i = 0; i < o->predicted_count; i++) {
+		const float *row = probabilities + i * class_count;
+		size_t best = softmax_argmax(row, class_count);
+		o->class_ids[i] = (int32_t)best;
+		o->probabilities[i] = row[best];
+	}
+}
+
+enum err job_predict(struct job *j, struct job_context *c)
+{
+	const Freeal__PredictOrder *order = j->work->predict;
+	struct job_outcome *o = &j->outcome;
+	size_t class_count = j->project->n_labels;
+	struct dataset_view *v = NULL;
+	struct features *f = NULL;
+	o->predicted_count = (size_t)(order->to - order->from);
+	o->class_ids = calloc(o->predicted_count, sizeof *o->class_ids);
+	o->probabilities = calloc(o->predicted_count, sizeof *o->probabilities);
+	float *probabilities = calloc(o->predicted_count * class_count, sizeof *probabilities);
+	enum err e = o->class_ids && o->probabilities && probabilities
+			     ? model_ensure(j, c)
+			     : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the predictions");
+	if (!e)
+		e = job_view_open(j, c, order->from, o->predicted_count, &v);
+	if (!e)
+		e = features_weigh(ngram_parts(c->model).vocabulary, v->texts, v->text_bytes,
+				   v->count, &j->cancel, &f, &j->msg);
+	dataset_view_close(v);
+	if (!e) {
+		ngram_predict_rows(c->model, f, c->thread_count, probabilities);
+		outcome_fill(o, probabilities, class_count);
+	}
+	features_free(f);
+	free(probabilities);
+	return e;
+}

@@ -1,0 +1,13 @@
+/*
+ * Serving a checkpoint: a ROUTER that answers PredictRequest with PredictReply. What
+ * `freeal predict` talks to.
+ */
+#ifndef FREEAL_TRAINER_SERVE_H
+#define FREEAL_TRAINER_SERVE_H
+
+#include "base/err.h"
+
+/* Runs until stop_requested. ERR_OK: asked to stop. */
+enum err serve_run(const char *model_dir, const char *endpoint, struct err_msg *msg) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,467 @@
+#include "trainer_peers.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define ROWS_PER_CHUNK 100
+#define WAIT_MS 30000
+
+uint64_t now(void)
+{
+	struct clock c = clock_system();
+	return clock_mono_ms(&c);
+}
+
+/* --- texts --- */
+
+static void texts_make(struct peers *p)
+{
+	static const char *const words[CLASS_COUNT][6] = {
+		{"engine", "wheel", "brake", "gearbox", "motor", "tyre"},
+		{"violin", "melody", "chorus", "opera", "tenor", "rhythm"},
+		{"glacier", "mountain", "valley", "river", "forest", "meadow"},
+	};
+	static const char *const filler[8] = {"the", "old", "new", "is",
+					      "was", "very", "with", "some"};
+	struct rng r = rng_make(7);
+	for (int i = 0; i < SAMPLE_COUNT; i++) {
+		int c = i % CLASS_COUNT;
+		p->gold[i] = p->labels[i] = c;
+		if (i % 20 == 19)
+			p->labels[i] = -1;
+		else if (i % 10 == 3)
+			p->labels[i] = (c + 1) % CLASS_COUNT;
+		(void)snprintf(p->texts[i], sizeof p->texts[i], "%s %s %s %s %s %d",
+			       filler[rng_below(&r, 8)], words[c][rng_below(&r, 6)],
+			       filler[rng_below(&r, 8)], words[c][rng_below(&r, 6)],
+			       filler[rng_below(&r, 8)], i);
+	}
+}
+
+/* --- the process --- */
+
+void trainer_start(struct peers *p, char *const argv[])
+{
+	p->pid = fork();
+	assert_true(p->pid >= 0);
+	if (p->pid == 0) {
+		(void)execv(PROGRAMS "/freeal-trainer", argv);
+		_exit(127);
+	}
+}
+
+void trainer_train(struct peers *p)
+{
+	char *const argv[] = {"freeal-trainer",     "--coordinator", p->bus, "--data", p->data,
+			      "--parent-death",     "--threads",     "1",    "--log-level",
+			      "warn",               NULL};
+	trainer_start(p, argv);
+}
+
+/* Returns the exit code, or -1 after a signal; fails when it takes more than 2 s. */
+int trainer_stop(struct peers *p, int signal_number)
+{
+	(void)kill(p->pid, signal_number);
+	int status = 0;
+	uint64_t end_ms = now() + 2000;
+	while (waitpid(p->pid, &status, WNOHANG) == 0) {
+		assert_true(now() < end_ms);
+		(void)zmq_poll(NULL, 0, 5);
+	}
+	p->pid = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int peers_setup(void **state)
+{
+	struct peers *p = calloc(1, sizeof *p);
+	assert_non_null(p);
+	(void)snprintf(p->dir, sizeof p->dir, "/tmp/freeal-trainer-XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	(void)snprintf(p->bus, sizeof p->bus, "ipc://%s/bus", p->dir);
+	(void)snprintf(p->selector_endpoint, sizeof p->selector_endpoint, "ipc://%s/selector",
+		       p->dir);
+	(void)snprintf(p->data, sizeof p->data, "%s/data", p->dir);
+	(void)snprintf(p->model, sizeof p->model, "%s/pulled", p->dir);
+	texts_make(p);
+	p->zmq = zmq_ctx_new();
+	struct err_msg msg;
+	assert_int_equal(socket_bind(p->zmq, p->bus, &p->coordinator.socket, &msg), ERR_OK);
+	assert_int_equal(socket_bind(p->zmq, p->selector_endpoint, &p->selector.socket, &msg),
+			 ERR_OK);
+	p->store = true;
+	*state = p;
+	return 0;
+}
+
+int peers_teardown(void **state)
+{
+	struct peers *p = *state;
+	if (p->pid > 0) {
+		(void)kill(p->pid, SIGKILL);
+		(void)waitpid(p->pid, NULL, 0);
+	}
+	for (size_t i = 0; i < p->result_count; i++)
+		freeal__result__free_unpacked(p->results[i], NULL);
+	socket_free(p->coordinator.socket);
+	socket_free(p->selector.socket);
+	(void)zmq_ctx_term(p->zmq);
+	char command[128];
+	(void)snprintf(command, sizeof command, "rm -r %s", p->dir);
+	int gone = system(command);
+	free(p);
+	return gone;
+}
+
+/* --- what the coordinator and the selector send --- */
+
+static void welcome_send(struct peers *p)
+{
+	static char *names[CLASS_COUNT] = {"cars", "music", "nature"};
+	Freeal__Label labels[CLASS_COUNT], *label_pointers[CLASS_COUNT];
+	for (int c = 0; c < CLASS_COUNT; c++) {
+		freeal__label__init(&labels[c]);
+		labels[c].name = names[c];
+		label_pointers[c] = &labels[c];
+	}
+	Freeal__Model model = FREEAL__MODEL__INIT;
+	model.type = "ngram";
+	model.recipe = "default";
+	model.folds = FOLD_COUNT;
+	Freeal__Project project = FREEAL__PROJECT__INIT;
+	project.task = "test";
+	project.labels = label_pointers;
+	project.n_labels = CLASS_COUNT;
+	project.model = &model;
+	project.seed = 1;
+	Freeal__Welcome welcome = FREEAL__WELCOME__INIT;
+	welcome.project = &project;
+	welcome.epoch = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};
+	welcome.heartbeat_ms = 200;
+	welcome.selector = p->selector_endpoint;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_WELCOME;
+	e.welcome = &welcome;
+	assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
+}
+
+static void lease_send(struct peers *p, Freeal__Work *work)
+{
+	work->ttr_ms = 10000;
+	if (!work->attempt)
+		work->attempt = 1;
+	Freeal__Work *works[1] = {work};
+	Freeal__Lease lease = FREEAL__LEASE__INIT;
+	lease.works = works;
+	lease.n_works = 1;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_LEASE;
+	e.lease = &lease;
+	assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
+}
+
+void embed_lease(struct peers *p, uint32_t slot)
+{
+	ProtobufCBinaryData texts[2] = {{5, (uint8_t *)"motor"}, {5, (uint8_t *)"opera"}};
+	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
+	name.kind = FREEAL__WORK_KIND__EMBED;
+	name.slot = slot;
+	Freeal__EmbedOrder order = FREEAL__EMBED_ORDER__INIT;
+	order.sample_count = SAMPLE_COUNT;
+	if (slot == 0) {
+		order.to = SAMPLE_COUNT;
+	} else {
+		order.pool_version = 1;
+		order.texts = texts;
+		order.n_texts = 2;
+	}
+	Freeal__Work work = FREEAL__WORK__INIT;
+	work.name = &name;
+	work.order_case = FREEAL__WORK__ORDER_EMBED;
+	work.embed = &order;
+	lease_send(p, &work);
+}
+
+/* Fold FOLD_COUNT is the final training. */
+void train_lease(struct peers *p, uint32_t fold, uint32_t attempt)
+{
+	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
+	name.kind = FREEAL__WORK_KIND__TRAIN;
+	name.item = fold;
+	Freeal__TrainOrder order = FREEAL__TRAIN_ORDER__INIT;
+	order.sample_count = order.change_count = SAMPLE_COUNT;
+	order.fold = fold;
+	order.folds = FOLD_COUNT;
+	order.final = fold == FOLD_COUNT;
+	order.recipe = "default";
+	order.seed = 1;
+	Freeal__Work work = FREEAL__WORK__INIT;
+	work.name = &name;
+	work.attempt = attempt;
+	work.order_case = FREEAL__WORK__ORDER_TRAIN;
+	work.train = &order;
+	lease_send(p, &work);
+}
+
+void predict_lease(struct peers *p, uint64_t from, uint64_t to)
+{
+	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
+	name.kind = FREEAL__WORK_KIND__PREDICT;
+	Freeal__PredictOrder order = FREEAL__PREDICT_ORDER__INIT;
+	order.sample_count = SAMPLE_COUNT;
+	order.from = from;
+	order.to = to;
+	Freeal__Work work = FREEAL__WORK__INIT;
+	work.name = &name;
+	work.order_case = FREEAL__WORK__ORDER_PREDICT;
+	work.predict = &order;
+	lease_send(p, &work);
+}
+
+static void body_send(struct peer *peer, const char *stream, uint64_t seq, const void *body)
+{
+	uint8_t data[65536];
+	assert_true(protobuf_c_message_get_packed_size(body) <= sizeof data);
+	size_t bytes = protobuf_c_message_pack(body, data);
+	uint64_t next = seq + ROWS_PER_CHUNK;
+	/* A trainer that is gone can't be sent to. */
+	err_ignore(stream_chunk_send(peer->socket, &peer->trainer, stream, seq, next,
+				     next >= SAMPLE_COUNT, data, bytes));
+}
+
+/* "samples", "changes" or "selection/0": rows seq .. seq+99. */
+static void chunk_make(struct peers *p, struct peer *peer, const char *stream, uint64_t seq)
+{
+	Freeal__SampleRow samples[ROWS_PER_CHUNK], *sample_pointers[ROWS_PER_CHUNK];
+	Freeal__SelectionRow rows[ROWS_PER_CHUNK], *row_pointers[ROWS_PER_CHUNK];
+	uint64_t nos[ROWS_PER_CHUNK];
+	char ids[ROWS_PER_CHUNK][16];
+	for (size_t i = 0; i < ROWS_PER_CHUNK; i++) {
+		size_t no = seq + i;
+		nos[i] = no;
+		int size = snprintf(ids[i], sizeof ids[i], "id%zu", no);
+		freeal__sample_row__init(sample_pointers[i] = &samples[i]);
+		samples[i].id = (ProtobufCBinaryData){(size_t)size, (uint8_t *)ids[i]};
+		samples[i].text = (ProtobufCBinaryData){strlen(p->texts[no]),
+							(uint8_t *)p->texts[no]};
+		freeal__selection_row__init(row_pointers[i] = &rows[i]);
+		rows[i].sample_no = no;
+		rows[i].clean = p->labels[no] == p->gold[no];
+		rows[i].slm_label = p->gold[no];
+		rows[i].class_id = p->labels[no];
+	}
+	Freeal__SampleChunk sample_chunk = FREEAL__SAMPLE_CHUNK__INIT;
+	sample_chunk.rows = sample_pointers;
+	Freeal__SelectionChunk selection_chunk = FREEAL__SELECTION_CHUNK__INIT;
+	selection_chunk.rows = row_pointers;
+	sample_chunk.n_rows = selection_chunk.n_rows = ROWS_PER_CHUNK;
+	Freeal__ChangeChunk change_chunk = FREEAL__CHANGE_CHUNK__INIT;
+	change_chunk.sample_nos = nos;
+	change_chunk.class_ids = p->labels + seq;
+	change_chunk.n_sample_nos = change_chunk.n_class_ids = ROWS_PER_CHUNK;
+	if (strcmp(stream, "samples") == 0)
+		body_send(peer, stream, seq, &sample_chunk);
+	else if (strcmp(stream, "changes") == 0)
+		body_send(peer, stream, seq, &change_chunk);
+	else
+		body_send(peer, stream, seq, &selection_chunk);
+}
+
+static void request_take(struct peers *p, struct peer *peer, const Freeal__ChunkRequest *r)
+{
+	assert_int_equal(r->next_seq % ROWS_PER_CHUNK, 0);
+	uint64_t seq = r->next_seq;
+	for (uint32_t i = 0; i < r->credit && seq < SAMPLE_COUNT; i++, seq += ROWS_PER_CHUNK)
+		chunk_make(p, peer, r->stream, seq);
+}
+
+/* --- what they receive --- */
+
+static void results_take(struct peers *p, const Freeal__Results *body)
+{
+	for (size_t i = 0; i < body->n_results; i++) {
+		const Freeal__Result *result = body->results[i];
+		Freeal__WorkName *names[1] = {result->name};
+		uint32_t attempts[1] = {result->attempt};
+		Freeal__Ack ack = FREEAL__ACK__INIT;
+		ack.names = names;
+		ack.attempts = attempts;
+		ack.n_names = ack.n_attempts = 1;
+		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+		e.body_case = FREEAL__ENVELOPE__BODY_ACK;
+		e.ack = &ack;
+		assert_int_equal(
+			socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
+		size_t bytes = freeal__result__get_packed_size(result);
+		uint8_t *data = malloc(bytes + 1);
+		assert_non_null(data);
+		(void)freeal__result__pack(result, data);
+		assert_true(p->result_count < RESULT_COUNT_MAX);
+		p->results[p->result_count++] = freeal__result__unpack(NULL, bytes, data);
+		free(data);
+	}
+}
+
+static void oof_take(struct peers *p, const Freeal__Chunk *chunk)
+{
+	Freeal__OofChunk *body = frame_message_unpack(&freeal__oof_chunk__descriptor,
+						      chunk->body.data, chunk->body.len);
+	assert_non_null(body);
+	assert_int_equal(body->n_class_ids, body->n_sample_nos);
+	assert_int_equal(body->n_probabilities, body->n_sample_nos * CLASS_COUNT);
+	for (size_t i = 0; i < body->n_sample_nos; i++) {
+		uint64_t no = body->sample_nos[i];
+		assert_true(no < SAMPLE_COUNT);
+		assert_int_equal(body->class_ids[i], p->labels[no]);
+		p->oof_count[no]++;
+		memcpy(p->probabilities[no], body->probabilities + i * CLASS_COUNT,
+		       sizeof p->probabilities[no]);
+	}
+	frame_message_free(body);
+}
+
+static void vectors_take(struct peers *p, const Freeal__Chunk *chunk)
+{
+	Freeal__VectorChunk *body = frame_message_unpack(&freeal__vector_chunk__descriptor,
+							 chunk->body.data, chunk->body.len);
+	assert_non_null(body);
+	assert_true(body->dimensions > 0);
+	assert_int_equal(body->first, p->vector_count);
+	size_t row_bytes = body->dimensions * sizeof(float);
+	assert_int_equal(body->vectors.len % row_bytes, 0);
+	p->vector_count += body->vectors.len / row_bytes;
+	frame_message_free(body);
+}
+
+static void selector_take(struct peers *p, const Freeal__Envelope *e)
+{
+	struct peer *peer = &p->selector;
+	if (e->body_case == FREEAL__ENVELOPE__BODY_OFFER) {
+		p->offer_count++;
+		bool same = p->pull.active && strcmp(p->pull.name, e->offer->stream) == 0;
+		if (p->store && !same) {
+			p->vector_count = 0;
+			stream_pull_begin(&p->pull, peer->socket, &peer->trainer, e->offer->stream, 0,
+					  now());
+		}
+	} else if (e->body_case == FREEAL__ENVELOPE__BODY_CHUNK) {
+		if (stream_pull_take(&p->pull, peer->socket, e->chunk, now()) != ERR_OK)
+			return;
+		if (strncmp(e->chunk->stream, "oof/", 4) == 0)
+			oof_take(p, e->chunk);
+		else
+			vectors_take(p, e->chunk);
+		if (e->chunk->last) {
+			p->stored_count++;
+			stream_stored_send(peer->socket, &peer->trainer, e->chunk->stream, "");
+		}
+	} else if (e->body_case == FREEAL__ENVELOPE__BODY_CHUNK_REQUEST) {
+		request_take(p, peer, e->chunk_request);
+	}
+}
+
+static void model_take(struct peers *p, const Freeal__Chunk *chunk)
+{
+	if (stream_pull_take(&p->model_pull, p->coordinator.socket, chunk, now()) != ERR_OK)
+		return;
+	Freeal__FileChunk *body = frame_message_unpack(&freeal__file_chunk__descriptor,
+						       chunk->body.data, chunk->body.len);
+	assert_non_null(body);
+	assert_null(strchr(body->name, '/'));
+	char path[512];
+	(void)snprintf(path, sizeof path, "%s/%s", p->model, body->name);
+	FILE *file = fopen(path, body->offset ? "r+b" : "wb");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)body->offset, SEEK_SET), 0);
+	assert_int_equal(fwrite(body->data.data, 1, body->data.len, file), body->data.len);
+	assert_int_equal(fclose(file), 0);
+	frame_message_free(body);
+	p->model_done = p->model_pull.done;
+}
+
+static void coordinator_take(struct peers *p, const Freeal__Envelope *e)
+{
+	switch (e->body_case) {
+	case FREEAL__ENVELOPE__BODY_HELLO:
+		welcome_send(p);
+		break;
+	case FREEAL__ENVELOPE__BODY_RESULTS:
+		results_take(p, e->results);
+		break;
+	case FREEAL__ENVELOPE__BODY_RENEW:
+		if (e->renew->n_names > 0)
+			p->lease_renew_count++;
+		break;
+	case FREEAL__ENVELOPE__BODY_RETURN_WORK:
+		p->return_count += (uint32_t)e->return_work->n_names;
+		break;
+	case FREEAL__ENVELOPE__BODY_CHUNK_REQUEST:
+		request_take(p, &p->coordinator, e->chunk_request);
+		break;
+	case FREEAL__ENVELOPE__BODY_CHUNK:
+		model_take(p, e->chunk);
+		break;
+	default:
+		break;
+	}
+}
+
+static void peer_drain(struct peers *p, struct peer *peer,
+		       void (*take)(struct peers *, const Freeal__Envelope *))
+{
+	struct peer_id from;
+	struct frame *frame;
+	struct err_msg msg;
+	while (peer->socket && socket_receive(peer->socket, &from, &frame, &msg) == ERR_OK) {
+		const Freeal__Envelope *e = frame_envelope(frame);
+		if (e->body_case == FREEAL__ENVELOPE__BODY_HELLO) {
+			assert_int_equal(e->hello->role, FREEAL__ROLE__TRAINER);
+			peer->hello_count++;
+			peer->trainer = from;
+		}
+		/* What a killed trainer left in the queue has no receiver any more. */
+		if (peer_id_equal(&from, &peer->trainer))
+			take(p, e);
+		frame_free(frame);
+	}
+}
+
+/* Plays both until *what reaches `want`. */
+void wait_for(struct peers *p, const uint32_t *what, uint32_t want)
+{
+	uint64_t end_ms = now() + WAIT_MS;
+	while (*what < want) {
+		if (now() > end_ms)
+			fail_msg("the trainer did not answer in time");
+		peer_drain(p, &p->coordinator, coordinator_take);
+		peer_drain(p, &p->selector, selector_take);
+		(void)stream_pull_tick(&p->model_pull, p->coordinator.socket, now());
+		(void)zmq_poll(NULL, 0, 1);
+	}
+}
+
+const Freeal__Result *wait_result(struct peers *p)
+{
+	uint32_t before = p->result_count;
+	wait_for(p, &p->result_count, before + 1);
+	assert_string_equal(p->results[before]->error, "");
+	return p->results[before];
+}
+
+void model_pull(struct peers *p)
+{
+	(void)mkdir(p->model, 0700);
+	p->model_done = 0;
+	stream_pull_begin(&p->model_pull, p->coordinator.socket, &p->coordinator.trainer, "model",
+			  0, now());
+	wait_for(p, &p->model_done, 1);
+}
