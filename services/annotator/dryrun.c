@@ -91,10 +91,10 @@ static size_t demonstrations_take(const struct dryrun *d, uint32_t round, bool w
 			break;
 	}
 	const char *origin = round == 0 ? "written by the LLM" : "a sample with a clean label";
-	for (size_t i = 0; n < shots; i++) {
+	for (uint32_t i = 0; n < shots; i++, n++) {
 		int size = snprintf(notes[n], sizeof notes[n], "<demonstration %zu: %s>", n + 1, origin);
-		ret[n++] = (struct prompt_demonstration){{notes[n], (size_t)size},
-							 (uint32_t)(i % d->project->n_labels)};
+		ret[n] = (struct prompt_demonstration){{notes[n], (size_t)size},
+						       i % (uint32_t)d->project->n_labels};
 	}
 	return shots;
 }
