@@ -177,7 +177,8 @@ static enum err node_choice(const struct fields_file *f, yaml_node_t *node,
 	char list[128] = "";
 	size_t used = 0;
 	for (size_t i = 0; i < count && field->choices[i]; i++) {
-		if (node->type == YAML_SCALAR_NODE && strcmp(node_text(node), field->choices[i]) == 0) {
+		if (node->type == YAML_SCALAR_NODE &&
+		    strcmp(node_text(node), field->choices[i]) == 0) {
 			*ret_value = (int)i;
 			return ERR_OK;
 		}
@@ -220,7 +221,7 @@ static enum err field_read(const struct fields_file *f, yaml_node_t *node,
 	case FIELD_READ:
 		return field->read(f, node, base);
 	}
-	assert(!"a field without type");
+	assert(false && "a field without type");
 	return ERR_INVALID;
 }
 

@@ -32,7 +32,7 @@ enum field_type {
 struct field {
 	const char *name;
 	enum field_type type;
-	size_t offset;   /* in the struct */
+	size_t offset;	 /* in the struct */
 	double min, max; /* of numbers, inclusive; of strings: max bytes */
 	const char *choices[4];
 	enum err (*read)(const struct fields_file *f, yaml_node_t *node, void *base);
@@ -57,14 +57,14 @@ WARN_UNUSED enum err fields_read(const struct fields_file *f, yaml_node_t *node,
 				 const struct field_set *sets, size_t set_count);
 
 /* A scalar as an owned string without outer white space; not empty, at most `bytes_max`. */
-WARN_UNUSED enum err fields_string(const struct fields_file *f, yaml_node_t *node,
-				   const char *what, size_t bytes_max, char **ret_string);
+WARN_UNUSED enum err fields_string(const struct fields_file *f, yaml_node_t *node, const char *what,
+				   size_t bytes_max, char **ret_string);
 
 /* Unquoted numbers within bounds, inclusive. */
 WARN_UNUSED enum err fields_uint(const struct fields_file *f, yaml_node_t *node, const char *what,
 				 double min, double max, uint64_t *ret_value);
-WARN_UNUSED enum err fields_double(const struct fields_file *f, yaml_node_t *node,
-				   const char *what, double min, double max, double *ret_value);
+WARN_UNUSED enum err fields_double(const struct fields_file *f, yaml_node_t *node, const char *what,
+				   double min, double max, double *ret_value);
 
 /* Items of a list; ERR_INVALID where it is none. */
 WARN_UNUSED enum err fields_list(const struct fields_file *f, yaml_node_t *node, const char *what,
@@ -73,6 +73,6 @@ yaml_node_t *fields_node(const struct fields_file *f, int number);
 
 /* "FILE:LINE: ..." at the node; returns ERR_INVALID. */
 enum err fields_fail(const struct fields_file *f, const yaml_node_t *node, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
+    PRINTF_LIKE(3, 4);
 
 #endif

@@ -45,8 +45,8 @@ static enum err option_set_int(const struct option_entry *e, const char *shown, 
 	return err;
 }
 
-static enum err option_set_double(const struct option_entry *e, const char *shown,
-				  const char *text, struct err_msg *msg)
+static enum err option_set_double(const struct option_entry *e, const char *shown, const char *text,
+				  struct err_msg *msg)
 {
 	char *end;
 	double value = strtod(text, &end);
@@ -74,7 +74,7 @@ static enum err option_set(const struct option_entry *e, const char *shown, cons
 	case OPTION_DOUBLE:
 		return option_set_double(e, shown, text, msg);
 	}
-	assert(!"an option without type");
+	assert(false && "an option without type");
 	return ERR_INVALID;
 }
 
@@ -139,9 +139,9 @@ static enum err option_check_positionals(const struct option_program *p,
 					 const struct option_rest *rest, struct err_msg *msg)
 {
 	if (rest->positional_count > p->positional_max)
-		return err_set(msg, ERR_INVALID, "unexpected argument \"%.200s\"; usage: %s [OPTIONS] %s",
-			       rest->positionals[p->positional_max], p->name,
-			       p->usage ? p->usage : "");
+		return err_set(
+		    msg, ERR_INVALID, "unexpected argument \"%.200s\"; usage: %s [OPTIONS] %s",
+		    rest->positionals[p->positional_max], p->name, p->usage ? p->usage : "");
 	if (rest->positional_count < p->positional_min)
 		return err_set(msg, ERR_INVALID, "an argument is missing; usage: %s [OPTIONS] %s",
 			       p->name, p->usage ? p->usage : "");
@@ -224,8 +224,8 @@ void option_print(const struct option_program *p, FILE *out)
 /* The default is what the value holds: help is printed before anything is parsed. */
 static void option_help_default(const struct option_entry *e, FILE *out)
 {
-	bool zero_string = e->type == OPTION_STRING &&
-			   (!*(const char **)e->value || !**(const char **)e->value);
+	bool zero_string =
+	    e->type == OPTION_STRING && (!*(const char **)e->value || !**(const char **)e->value);
 	if (e->secret || e->type == OPTION_FLAG || zero_string)
 		return;
 	fputs(" (default ", out);
@@ -246,7 +246,9 @@ void option_help(const struct option_program *p, FILE *out)
 		else
 			(void)snprintf(left, sizeof left, "--%s%s%s", e->name,
 				       e->type == OPTION_FLAG ? "" : " ",
-				       e->type == OPTION_FLAG ? "" : e->arg ? e->arg : "VALUE");
+				       e->type == OPTION_FLAG ? ""
+				       : e->arg		      ? e->arg
+							      : "VALUE");
 		fprintf(out, "  %-26s %s", left, e->help);
 		option_help_default(e, out);
 		if (e->secret)

@@ -35,7 +35,7 @@ struct option_entry {
 	enum option_type type;
 	void *value;
 	double min, max;  /* numbers, inclusive; both 0: any */
-	bool secret;      /* never printed, and refused on the command line */
+	bool secret;	  /* never printed, and refused on the command line */
 	const char *arg;  /* its argument's name in the help */
 	const char *help; /* required */
 };

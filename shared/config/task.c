@@ -93,8 +93,9 @@ static enum err task_yaml_error(const char *name, const char *data, const yaml_p
 	if (parser->error == YAML_READER_ERROR)
 		return err_set(msg, ERR_INVALID, "%s:%zu: %s; remove them", name,
 			       task_line(data, parser->problem_offset, size), parser->problem);
-	return err_set(msg, ERR_INVALID, "%s:%zu: not valid YAML: %s%s%s; check the indentation and "
-			       "quotes around there",
+	return err_set(msg, ERR_INVALID,
+		       "%s:%zu: not valid YAML: %s%s%s; check the indentation and "
+		       "quotes around there",
 		       name, line, parser->problem ? parser->problem : "syntax error",
 		       parser->context ? " " : "", parser->context ? parser->context : "");
 }
@@ -182,7 +183,8 @@ enum err task_load(const char *path, struct task **ret_task, struct err_msg *msg
 	if (ferror(file))
 		err = err_set(msg, ERR_INVALID, "%s: cannot be read: %s", path, strerror(errno));
 	else if (err)
-		err = err_set(msg, err, "%s: larger than the %u bytes allowed", path, TASK_BYTES_MAX);
+		err =
+		    err_set(msg, err, "%s: larger than the %u bytes allowed", path, TASK_BYTES_MAX);
 	else
 		err = task_parse(path, buf_str(&text), text.size, ret_task, msg);
 	(void)fclose(file);
@@ -193,10 +195,10 @@ enum err task_load(const char *path, struct task **ret_task, struct err_msg *msg
 struct source_columns task_columns(const struct task *t)
 {
 	return (struct source_columns){
-		.text = t->input.text,
-		.id = t->input.id,
-		.gold = t->input.gold,
-		.augmented = t->input.augmented,
+	    .text = t->input.text,
+	    .id = t->input.id,
+	    .gold = t->input.gold,
+	    .augmented = t->input.augmented,
 	};
 }
 

@@ -39,10 +39,10 @@ struct task_input {
 
 /* An endpoint and how it is asked. Given under `llm`, overridden in a round. */
 struct task_llm {
-	char *url;          /* required; http:// or https://, without a trailing slash */
-	char *model;        /* required */
-	char *key_env;      /* the environment variable with the key; NULL: no key is sent */
-	double temperature; /* 0 .. 2, default 0 */
+	char *url;	      /* required; http:// or https://, without a trailing slash */
+	char *model;	      /* required */
+	char *key_env;	      /* the environment variable with the key; NULL: no key is sent */
+	double temperature;   /* 0 .. 2, default 0 */
 	uint32_t max_tokens;  /* of an answer, default 20 */
 	double timeout_s;     /* of one request, default 60 */
 	uint32_t concurrency; /* requests in flight, default 64 */
@@ -64,7 +64,7 @@ enum task_recipe {
 struct task_model {
 	enum task_model_type type;
 	enum task_recipe recipe;
-	uint32_t folds;  /* 2 .. 20, default 5 */
+	uint32_t folds;	 /* 2 .. 20, default 5 */
 	uint32_t epochs; /* of the final training; 0: the recipe's own */
 };
 
@@ -77,11 +77,11 @@ struct task_round {
 
 struct task_generate {
 	uint32_t demonstrations; /* written by the LLM in all, default 100 */
-	uint32_t style_samples;  /* unlabelled samples shown for style per request, default 10 */
+	uint32_t style_samples;	 /* unlabelled samples shown for style per request, default 10 */
 };
 
 struct task {
-	char *name;        /* `task`, default "task" */
+	char *name;	   /* `task`, default "task" */
 	char *description; /* "" where there is none */
 	struct task_label *labels;
 	size_t label_count; /* at least 2 */
@@ -91,7 +91,7 @@ struct task {
 	struct task_round *rounds;
 	size_t round_count; /* at least 1 */
 	bool early_stop;    /* `rounds` is a number: later rounds may be left out */
-	uint32_t pool;      /* demonstrations chosen after each round, default 100 */
+	uint32_t pool;	    /* demonstrations chosen after each round, default 100 */
 	struct task_generate generate;
 	uint64_t seed; /* default 1 */
 };

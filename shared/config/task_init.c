@@ -9,8 +9,8 @@
 /* A YAML scalar that reads as this text, quoted where it must be. */
 static void write_scalar(FILE *out, const char *text)
 {
-	static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y",
-					    "n"};
+	static const char *const words[] = {"null", "true", "false", "yes", "no",
+					    "on",   "off",  "y",     "n"};
 	size_t size = strlen(text);
 	const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	bool plain = size > 0 && strchr(letters, text[0]);
@@ -159,36 +159,37 @@ static void write_input(FILE *out, const struct source_summary *s, const struct 
 	write_input_key(out, s, "text", g->text, "what is labelled");
 	write_input_key(out, s, "id", g->id, "else the text's hash is the id");
 	write_input_key(out, s, "gold", g->gold, "known labels: only the report reads them");
-	write_input_key(out, s, "augmented", g->augmented, "the text in other words, if there is one");
+	write_input_key(out, s, "augmented", g->augmented,
+			"the text in other words, if there is one");
 }
 
 static const char *const task_init_rest =
-	"# Any server that speaks OpenAI's chat completions. The key comes from the environment.\n"
-	"llm:\n"
-	"  url: https://api.openai.com/v1\n"
-	"  model: gpt-4o-mini\n"
-	"  key_env: OPENAI_API_KEY  # remove it where no key is needed\n"
-	"  temperature: 0\n"
-	"  max_tokens: 20\n"
-	"  timeout_s: 60\n"
-	"  concurrency: 64\n"
-	"  retries: 5\n"
-	"  # usd_per_million: {in: 0.15, out: 0.60}  # price of tokens, for the estimate\n"
-	"\n"
-	"# The small model that learns from the LLM's labels.\n"
-	"model: {type: ngram}\n"
-	"\n"
-	"# A number of rounds, which may end early; or a list, of which all are run. Each item may\n"
-	"# give shots (demonstrations per prompt), relabel (share of the samples that is asked\n"
-	"# again, from the second round on) and anything that stands under llm:\n"
-	"#   rounds:\n"
-	"#     - {shots: 10}\n"
-	"#     - {relabel: 0.4, model: gpt-4o}\n"
-	"rounds: 2\n"
-	"\n"
-	"pool: 100  # demonstrations chosen after each round\n"
-	"generate: {demonstrations: 100, style_samples: 10}  # written by the LLM before the first\n"
-	"seed: 1\n";
+    "# Any server that speaks OpenAI's chat completions. The key comes from the environment.\n"
+    "llm:\n"
+    "  url: https://api.openai.com/v1\n"
+    "  model: gpt-4o-mini\n"
+    "  key_env: OPENAI_API_KEY  # remove it where no key is needed\n"
+    "  temperature: 0\n"
+    "  max_tokens: 20\n"
+    "  timeout_s: 60\n"
+    "  concurrency: 64\n"
+    "  retries: 5\n"
+    "  # usd_per_million: {in: 0.15, out: 0.60}  # price of tokens, for the estimate\n"
+    "\n"
+    "# The small model that learns from the LLM's labels.\n"
+    "model: {type: ngram}\n"
+    "\n"
+    "# A number of rounds, which may end early; or a list, of which all are run. Each item may\n"
+    "# give shots (demonstrations per prompt), relabel (share of the samples that is asked\n"
+    "# again, from the second round on) and anything that stands under llm:\n"
+    "#   rounds:\n"
+    "#     - {shots: 10}\n"
+    "#     - {relabel: 0.4, model: gpt-4o}\n"
+    "rounds: 2\n"
+    "\n"
+    "pool: 100  # demonstrations chosen after each round\n"
+    "generate: {demonstrations: 100, style_samples: 10}  # written by the LLM before the first\n"
+    "seed: 1\n";
 
 enum err task_init_write(FILE *out, const struct source_summary *s)
 {
@@ -202,7 +203,8 @@ enum err task_init_write(FILE *out, const struct source_summary *s)
 	fputs("# What is labelled, and how. Check what was guessed, and describe the task.\ntask: ",
 	      out);
 	write_scalar(out, *name ? name : "task");
-	fputs("\ndescription: \"\"  # one or two sentences to the LLM: what decides the label?\n\n", out);
+	fputs("\ndescription: \"\"  # one or two sentences to the LLM: what decides the label?\n\n",
+	      out);
 	write_labels(out, s, guess.gold);
 	fputc('\n', out);
 	write_columns(out, s);

@@ -23,100 +23,173 @@ static enum err read_generate(const struct fields_file *f, yaml_node_t *node, vo
 
 /* In the order they are read in: `rounds` builds upon `llm`. */
 static const struct field task_fields[] = {
-	{.name = "task", .type = FIELD_STRING, .offset = offsetof(struct task, name),
-	 .max = NAME_BYTES_MAX},
-	{.name = "description", .type = FIELD_STRING, .offset = offsetof(struct task, description),
-	 .max = DESCRIPTION_BYTES_MAX},
-	{.name = "labels", .type = FIELD_READ, .read = read_labels,
-	 .required = "list at least two labels"},
-	{.name = "input", .type = FIELD_READ, .read = read_input},
-	{.name = "llm", .type = FIELD_READ, .read = read_llm,
-	 .required = "give at least its url and model"},
-	{.name = "model", .type = FIELD_READ, .read = read_model},
-	{.name = "rounds", .type = FIELD_READ, .read = read_rounds},
-	{.name = "pool", .type = FIELD_UINT, .offset = offsetof(struct task, pool), .min = 1,
-	 .max = POOL_MAX},
-	{.name = "generate", .type = FIELD_READ, .read = read_generate},
-	{.name = "seed", .type = FIELD_UINT64, .offset = offsetof(struct task, seed),
-	 .max = SEED_MAX},
+    {.name = "task",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task, name),
+     .max = NAME_BYTES_MAX},
+    {.name = "description",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task, description),
+     .max = DESCRIPTION_BYTES_MAX},
+    {.name = "labels",
+     .type = FIELD_READ,
+     .read = read_labels,
+     .required = "list at least two labels"},
+    {.name = "input", .type = FIELD_READ, .read = read_input},
+    {.name = "llm",
+     .type = FIELD_READ,
+     .read = read_llm,
+     .required = "give at least its url and model"},
+    {.name = "model", .type = FIELD_READ, .read = read_model},
+    {.name = "rounds", .type = FIELD_READ, .read = read_rounds},
+    {.name = "pool",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task, pool),
+     .min = 1,
+     .max = POOL_MAX},
+    {.name = "generate", .type = FIELD_READ, .read = read_generate},
+    {.name = "seed", .type = FIELD_UINT64, .offset = offsetof(struct task, seed), .max = SEED_MAX},
 };
 
 static const struct field label_fields[] = {
-	{.name = "name", .type = FIELD_STRING, .offset = offsetof(struct task_label, name),
-	 .max = NAME_BYTES_MAX, .required = "give it one"},
-	{.name = "description", .type = FIELD_STRING,
-	 .offset = offsetof(struct task_label, description), .max = DESCRIPTION_BYTES_MAX},
-	{.name = "aliases", .type = FIELD_STRINGS, .offset = offsetof(struct task_label, aliases),
-	 .max = NAME_BYTES_MAX},
-	{.name = "keywords", .type = FIELD_STRINGS, .offset = offsetof(struct task_label, keywords),
-	 .max = NAME_BYTES_MAX},
-	{.name = "examples", .type = FIELD_STRINGS, .offset = offsetof(struct task_label, examples),
-	 .max = DESCRIPTION_BYTES_MAX},
+    {.name = "name",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_label, name),
+     .max = NAME_BYTES_MAX,
+     .required = "give it one"},
+    {.name = "description",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_label, description),
+     .max = DESCRIPTION_BYTES_MAX},
+    {.name = "aliases",
+     .type = FIELD_STRINGS,
+     .offset = offsetof(struct task_label, aliases),
+     .max = NAME_BYTES_MAX},
+    {.name = "keywords",
+     .type = FIELD_STRINGS,
+     .offset = offsetof(struct task_label, keywords),
+     .max = NAME_BYTES_MAX},
+    {.name = "examples",
+     .type = FIELD_STRINGS,
+     .offset = offsetof(struct task_label, examples),
+     .max = DESCRIPTION_BYTES_MAX},
 };
 
 static const struct field input_fields[] = {
-	{.name = "text", .type = FIELD_STRING, .offset = offsetof(struct task_input, text),
-	 .max = NAME_BYTES_MAX},
-	{.name = "id", .type = FIELD_STRING, .offset = offsetof(struct task_input, id),
-	 .max = NAME_BYTES_MAX},
-	{.name = "gold", .type = FIELD_STRING, .offset = offsetof(struct task_input, gold),
-	 .max = NAME_BYTES_MAX},
-	{.name = "augmented", .type = FIELD_STRING,
-	 .offset = offsetof(struct task_input, augmented), .max = NAME_BYTES_MAX},
+    {.name = "text",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_input, text),
+     .max = NAME_BYTES_MAX},
+    {.name = "id",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_input, id),
+     .max = NAME_BYTES_MAX},
+    {.name = "gold",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_input, gold),
+     .max = NAME_BYTES_MAX},
+    {.name = "augmented",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_input, augmented),
+     .max = NAME_BYTES_MAX},
 };
 
 static const struct field llm_fields[] = {
-	{.name = "url", .type = FIELD_STRING, .offset = offsetof(struct task_llm, url),
-	 .max = NAME_BYTES_MAX * 4},
-	{.name = "model", .type = FIELD_STRING, .offset = offsetof(struct task_llm, model),
-	 .max = NAME_BYTES_MAX},
-	{.name = "key_env", .type = FIELD_STRING, .offset = offsetof(struct task_llm, key_env),
-	 .max = NAME_BYTES_MAX},
-	{.name = "temperature", .type = FIELD_DOUBLE,
-	 .offset = offsetof(struct task_llm, temperature), .max = 2},
-	{.name = "max_tokens", .type = FIELD_UINT, .offset = offsetof(struct task_llm, max_tokens),
-	 .min = 1, .max = 32768},
-	{.name = "timeout_s", .type = FIELD_DOUBLE, .offset = offsetof(struct task_llm, timeout_s),
-	 .min = 0.1, .max = 3600},
-	{.name = "concurrency", .type = FIELD_UINT,
-	 .offset = offsetof(struct task_llm, concurrency), .min = 1, .max = 1024},
-	{.name = "retries", .type = FIELD_UINT, .offset = offsetof(struct task_llm, retries),
-	 .max = 20},
-	{.name = "attempts", .type = FIELD_UINT, .offset = offsetof(struct task_llm, attempts),
-	 .min = 1, .max = 20},
-	{.name = "usd_per_million", .type = FIELD_READ, .read = read_price},
+    {.name = "url",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_llm, url),
+     .max = NAME_BYTES_MAX * 4},
+    {.name = "model",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_llm, model),
+     .max = NAME_BYTES_MAX},
+    {.name = "key_env",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_llm, key_env),
+     .max = NAME_BYTES_MAX},
+    {.name = "temperature",
+     .type = FIELD_DOUBLE,
+     .offset = offsetof(struct task_llm, temperature),
+     .max = 2},
+    {.name = "max_tokens",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_llm, max_tokens),
+     .min = 1,
+     .max = 32768},
+    {.name = "timeout_s",
+     .type = FIELD_DOUBLE,
+     .offset = offsetof(struct task_llm, timeout_s),
+     .min = 0.1,
+     .max = 3600},
+    {.name = "concurrency",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_llm, concurrency),
+     .min = 1,
+     .max = 1024},
+    {.name = "retries",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_llm, retries),
+     .max = 20},
+    {.name = "attempts",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_llm, attempts),
+     .min = 1,
+     .max = 20},
+    {.name = "usd_per_million", .type = FIELD_READ, .read = read_price},
 };
 
 static const struct field price_fields[] = {
-	{.name = "in", .type = FIELD_DOUBLE,
-	 .offset = offsetof(struct task_llm, usd_per_million_in), .max = 1e6},
-	{.name = "out", .type = FIELD_DOUBLE,
-	 .offset = offsetof(struct task_llm, usd_per_million_out), .max = 1e6},
+    {.name = "in",
+     .type = FIELD_DOUBLE,
+     .offset = offsetof(struct task_llm, usd_per_million_in),
+     .max = 1e6},
+    {.name = "out",
+     .type = FIELD_DOUBLE,
+     .offset = offsetof(struct task_llm, usd_per_million_out),
+     .max = 1e6},
 };
 
 static const struct field round_fields[] = {
-	{.name = "shots", .type = FIELD_UINT, .offset = offsetof(struct task_round, shots),
-	 .max = SHOTS_MAX},
-	{.name = "relabel", .type = FIELD_DOUBLE, .offset = offsetof(struct task_round, relabel),
-	 .max = 1},
+    {.name = "shots",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_round, shots),
+     .max = SHOTS_MAX},
+    {.name = "relabel",
+     .type = FIELD_DOUBLE,
+     .offset = offsetof(struct task_round, relabel),
+     .max = 1},
 };
 
 static const struct field model_fields[] = {
-	{.name = "type", .type = FIELD_CHOICE, .offset = offsetof(struct task_model, type),
-	 .choices = {"ngram"}},
-	{.name = "recipe", .type = FIELD_CHOICE, .offset = offsetof(struct task_model, recipe),
-	 .choices = {"default", "paper"}},
-	{.name = "folds", .type = FIELD_UINT, .offset = offsetof(struct task_model, folds),
-	 .min = 2, .max = 20},
-	{.name = "epochs", .type = FIELD_UINT, .offset = offsetof(struct task_model, epochs),
-	 .max = 1000},
+    {.name = "type",
+     .type = FIELD_CHOICE,
+     .offset = offsetof(struct task_model, type),
+     .choices = {"ngram"}},
+    {.name = "recipe",
+     .type = FIELD_CHOICE,
+     .offset = offsetof(struct task_model, recipe),
+     .choices = {"default", "paper"}},
+    {.name = "folds",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_model, folds),
+     .min = 2,
+     .max = 20},
+    {.name = "epochs",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_model, epochs),
+     .max = 1000},
 };
 
 static const struct field generate_fields[] = {
-	{.name = "demonstrations", .type = FIELD_UINT,
-	 .offset = offsetof(struct task_generate, demonstrations), .min = 1, .max = POOL_MAX},
-	{.name = "style_samples", .type = FIELD_UINT,
-	 .offset = offsetof(struct task_generate, style_samples), .max = 1000},
+    {.name = "demonstrations",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_generate, demonstrations),
+     .min = 1,
+     .max = POOL_MAX},
+    {.name = "style_samples",
+     .type = FIELD_UINT,
+     .offset = offsetof(struct task_generate, style_samples),
+     .max = 1000},
 };
 
 static enum err no_memory(const struct fields_file *f)
@@ -146,8 +219,9 @@ static enum err read_label(const struct fields_file *f, yaml_node_t *node, struc
 	if (err)
 		return err;
 	if (!*l->name || has_control(l->name))
-		return fields_fail(f, node, "a label's name is empty or has line breaks in it; "
-					    "give it a name of one line");
+		return fields_fail(f, node,
+				   "a label's name is empty or has line breaks in it; "
+				   "give it a name of one line");
 	if (!l->description)
 		l->description = strdup("");
 	return l->description ? ERR_OK : no_memory(f);
@@ -191,10 +265,11 @@ static enum err answers_check(const struct fields_file *f, struct answer *answer
 		const struct answer *a = &answers[i - 1], *b = &answers[i];
 		bool same = strcmp(buf_str(&a->folded), buf_str(&b->folded)) == 0;
 		if (same && a->label != b->label)
-			return fields_fail(f, b->node,
-					   "the label \"%s\" is given twice (first in line %zu; names "
-					   "and aliases, case ignored); rename or remove one",
-					   b->text, a->node->start_mark.line + 1);
+			return fields_fail(
+			    f, b->node,
+			    "the label \"%s\" is given twice (first in line %zu; names "
+			    "and aliases, case ignored); rename or remove one",
+			    b->text, a->node->start_mark.line + 1);
 	}
 	return ERR_OK;
 }
@@ -257,8 +332,9 @@ static enum err read_input(const struct fields_file *f, yaml_node_t *node, void 
 	const char *names[] = {t->input.text, t->input.id, t->input.gold, t->input.augmented};
 	for (size_t i = 0; i < COUNT(names) && !err; i++) {
 		if (names[i] && !*names[i])
-			err = fields_fail(f, node, "a column's name is empty; name it, or give its "
-						   "number where there is no header");
+			err = fields_fail(f, node,
+					  "a column's name is empty; name it, or give its "
+					  "number where there is no header");
 	}
 	return err;
 }
@@ -272,8 +348,9 @@ static enum err read_price(const struct fields_file *f, yaml_node_t *node, void 
 static enum err check_llm(const struct fields_file *f, const yaml_node_t *node, struct task_llm *l)
 {
 	if (!l->url || !*l->url)
-		return fields_fail(f, node, "\"llm\" has no \"url\"; give the address of an "
-					    "OpenAI-compatible server, https://.../v1");
+		return fields_fail(f, node,
+				   "\"llm\" has no \"url\"; give the address of an "
+				   "OpenAI-compatible server, https://.../v1");
 	if (!l->model || !*l->model)
 		return fields_fail(f, node, "\"llm\" has no \"model\"; give the model's name");
 	bool scheme = strncmp(l->url, "http://", 7) == 0 || strncmp(l->url, "https://", 8) == 0;
@@ -289,8 +366,9 @@ static enum err check_llm(const struct fields_file *f, const yaml_node_t *node, 
 	}
 	const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 	if (l->key_env && strspn(l->key_env, allowed) != strlen(l->key_env))
-		return fields_fail(f, node, "\"key_env\" must be the name of an environment "
-					    "variable, such as OPENAI_API_KEY; never the key itself");
+		return fields_fail(f, node,
+				   "\"key_env\" must be the name of an environment "
+				   "variable, such as OPENAI_API_KEY; never the key itself");
 	return ERR_OK;
 }
 
@@ -329,9 +407,9 @@ static enum err round_init(const struct fields_file *f, const struct task *t, si
 		return no_memory(f);
 	}
 	*ret_round = (struct task_round){
-		.llm = llm,
-		.shots = SHOTS_DEFAULT,
-		.relabel = number == 0 ? 1.0 : RELABEL_DEFAULT,
+	    .llm = llm,
+	    .shots = SHOTS_DEFAULT,
+	    .relabel = number == 0 ? 1.0 : RELABEL_DEFAULT,
 	};
 	return ERR_OK;
 }
@@ -355,15 +433,16 @@ static enum err read_round(const struct fields_file *f, yaml_node_t *node, size_
 			   struct task_round *r)
 {
 	struct field_set sets[] = {
-		{round_fields, COUNT(round_fields), r},
-		{llm_fields, COUNT(llm_fields), &r->llm},
+	    {round_fields, COUNT(round_fields), r},
+	    {llm_fields, COUNT(llm_fields), &r->llm},
 	};
 	enum err err = fields_read(f, node, "a round", sets, COUNT(sets));
 	if (err)
 		return err;
 	if (number == 0 && r->relabel < 1.0)
-		return fields_fail(f, node, "the first round asks for every sample; give "
-					    "\"relabel\" in later rounds alone");
+		return fields_fail(f, node,
+				   "the first round asks for every sample; give "
+				   "\"relabel\" in later rounds alone");
 	return check_llm(f, node, &r->llm);
 }
 

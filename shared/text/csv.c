@@ -239,8 +239,9 @@ static enum err csv_fail(struct csv *c, enum err err, const struct csv_scan *sca
 			      "quote, or double a quote that belongs to the text");
 	} else if (err == ERR_INVALID) {
 		*ret_line = scan->quote_line;
-		err = err_set(msg, ERR_INVALID,
-			      "text after a closing quote; double a quote that belongs to the text");
+		err =
+		    err_set(msg, ERR_INVALID,
+			    "text after a closing quote; double a quote that belongs to the text");
 	} else if (err == ERR_FULL) {
 		err = err_set(msg, ERR_LIMIT, "more than %d columns; check the separator",
 			      FIELD_COUNT_MAX);
@@ -331,10 +332,10 @@ enum err csv_next(struct csv *c, struct csv_record *ret_record, uint64_t *ret_li
 		return csv_fail(c, err, &scan, ret_line, msg);
 	*ret_line = c->line;
 	*ret_record = (struct csv_record){
-		.line = c->line,
-		.fields = c->fields,
-		.field_count = c->field_count,
-		.blank = c->field_count == 1 && c->spans[0].size == 0 && !scan.quoted,
+	    .line = c->line,
+	    .fields = c->fields,
+	    .field_count = c->field_count,
+	    .blank = c->field_count == 1 && c->spans[0].size == 0 && !scan.quoted,
 	};
 	c->line += scan.multiline ? csv_count_lines(csv_base(c), c->at) : !at_end;
 	csv_finish(c);

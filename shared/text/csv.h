@@ -27,10 +27,10 @@ struct csv_field {
 
 /* Borrowed until the next csv_next() or csv_free(). */
 struct csv_record {
-	uint64_t line;                  /* where it begins, from 1 */
+	uint64_t line;			/* where it begins, from 1 */
 	const struct csv_field *fields; /* a blank line has one field of size 0 */
-	size_t field_count;             /* 0: the end */
-	bool blank;                     /* nothing between two line ends */
+	size_t field_count;		/* 0: the end */
+	bool blank;			/* nothing between two line ends */
 };
 
 struct csv_options {

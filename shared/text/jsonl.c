@@ -186,8 +186,8 @@ enum err jsonl_next(struct jsonl *j, const json_t **ret_object, uint64_t *ret_li
 
 	size_t valid = utf8_valid_size(line, size);
 	if (valid < size)
-		return err_set(msg, ERR_INVALID, "invalid UTF-8 at byte %zu; save the file as UTF-8",
-			       valid);
+		return err_set(msg, ERR_INVALID,
+			       "invalid UTF-8 at byte %zu; save the file as UTF-8", valid);
 	if (jsonl_depth(line, size) > JSON_DEPTH_MAX)
 		return err_set(msg, ERR_LIMIT, "JSON nested deeper than %d", JSON_DEPTH_MAX);
 	json_error_t error;

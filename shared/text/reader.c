@@ -16,8 +16,8 @@ void reader_init(struct reader *r, int fd, size_t record_bytes_max)
 
 void reader_init_memory(struct reader *r, const void *data, size_t size, size_t record_bytes_max)
 {
-	*r = (struct reader){.fd = -1, .memory = data, .memory_size = size,
-			     .size_max = record_bytes_max};
+	*r = (struct reader){
+	    .fd = -1, .memory = data, .memory_size = size, .size_max = record_bytes_max};
 }
 
 void reader_done(struct reader *r)

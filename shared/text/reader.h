@@ -13,13 +13,13 @@
 #include <stdint.h>
 
 struct reader {
-	int fd;        /* borrowed; -1 over memory */
-	char *data;    /* the window; one byte past `end` may be written to */
-	size_t begin;  /* first byte that is not used up */
-	size_t end;    /* end of what was read */
+	int fd;	      /* borrowed; -1 over memory */
+	char *data;   /* the window; one byte past `end` may be written to */
+	size_t begin; /* first byte that is not used up */
+	size_t end;   /* end of what was read */
 	size_t capacity;
-	size_t size_max; /* ceiling of one record */
-	uint64_t position; /* bytes read in all */
+	size_t size_max;    /* ceiling of one record */
+	uint64_t position;  /* bytes read in all */
 	const char *memory; /* what is left, over memory */
 	size_t memory_size;
 	bool at_end; /* nothing more can be read */
@@ -31,8 +31,8 @@ void reader_init_memory(struct reader *r, const void *data, size_t size, size_t 
 void reader_done(struct reader *r);
 
 /*
- * Reads what is there behind `end`, waiting for at least one byte; the bytes from `begin` on may move to the window's
- * start. ERR_LIMIT where a record is at its ceiling already. At the stream's
+ * Reads what is there behind `end`, waiting for at least one byte; the bytes from `begin` on may
+ * move to the window's start. ERR_LIMIT where a record is at its ceiling already. At the stream's
  * end it sets `at_end` and returns ERR_OK.
  */
 WARN_UNUSED enum err reader_fill(struct reader *r);

@@ -155,9 +155,10 @@ static enum err source_find_columns(struct source *s, const struct csv_record *h
 {
 	for (size_t i = 0; i < header->field_count; i++) {
 		if (!utf8_is_valid(header->fields[i].data, header->fields[i].size))
-			return err_set(msg, ERR_INVALID,
-				       "%s:%llu: invalid UTF-8 in the header; save the file as UTF-8",
-				       s->name, (unsigned long long)header->line);
+			return err_set(
+			    msg, ERR_INVALID,
+			    "%s:%llu: invalid UTF-8 in the header; save the file as UTF-8", s->name,
+			    (unsigned long long)header->line);
 	}
 	for (size_t c = 0; c < COLUMN_COUNT; c++) {
 		size_t size = s->columns[c] ? strlen(s->columns[c]) : 0;
@@ -256,17 +257,16 @@ static enum err source_open_file(struct source *s, const char *path, struct err_
 static struct csv_options source_csv_options(const struct source *s)
 {
 	return (struct csv_options){
-		.separator = s->format == SOURCE_TSV ? '\t' : ',',
-		.quotes = s->format == SOURCE_CSV,
-		.record_bytes_max = RECORD_BYTES_MAX,
+	    .separator = s->format == SOURCE_TSV ? '\t' : ',',
+	    .quotes = s->format == SOURCE_CSV,
+	    .record_bytes_max = RECORD_BYTES_MAX,
 	};
 }
 
 enum err source_open(const char *path, const struct source_options *options,
 		     struct source **ret_source, struct err_msg *msg)
 {
-	struct source *s =
-		source_make(strcmp(path, "-") == 0 ? "standard input" : path, options);
+	struct source *s = source_make(strcmp(path, "-") == 0 ? "standard input" : path, options);
 	if (!s)
 		return err_set(msg, ERR_NO_MEMORY, "%s", err_str(ERR_NO_MEMORY));
 	enum err err = source_open_file(s, path, msg);

@@ -55,18 +55,18 @@ struct source_options {
 
 /* Everything is borrowed until the next source_next() or source_free(). */
 struct source_row {
-	uint64_t line;    /* line its record begins at, from 1 */
+	uint64_t line;	  /* line its record begins at, from 1 */
 	const char *text; /* NULL: there are no more rows. Followed by a NUL, may contain some */
 	size_t text_size;
 	const char *id; /* from its column, or the content's hash and "#n" from the second on */
 	size_t id_size;
-	int32_t gold;          /* label number, or -1 where there is none */
+	int32_t gold;	       /* label number, or -1 where there is none */
 	const char *augmented; /* NULL where there is none */
 	size_t augmented_size;
 };
 
 struct source_counts {
-	uint64_t rows;       /* handed out */
+	uint64_t rows;	     /* handed out */
 	uint64_t duplicates; /* same id and same text: skipped */
 	uint64_t rejected;   /* only with `reject` */
 };
@@ -88,8 +88,7 @@ WARN_UNUSED enum err source_open_memory(const char *name, const void *data, size
  * row ("FILE:LINE: what, what to do") and, without `reject`, for a file without
  * any row. After an error the source is only good for source_free().
  */
-WARN_UNUSED enum err source_next(struct source *s, struct source_row *ret_row,
-				 struct err_msg *msg);
+WARN_UNUSED enum err source_next(struct source *s, struct source_row *ret_row, struct err_msg *msg);
 
 struct source_counts source_counts(const struct source *s);
 /* Bytes read so far, and in all (0 where unknown); for progress. */

@@ -22,22 +22,22 @@ enum source_column {
 
 struct source {
 	char *name; /* for messages */
-	int fd;     /* -1 over memory */
+	int fd;	    /* -1 over memory */
 	uint64_t size;
 	enum source_format format;
 	struct source_options options;
 	char *columns[COLUMN_COUNT]; /* as asked for; NULL: not used */
 	size_t fields[COLUMN_COUNT]; /* their numbers in a CSV or TSV */
 	bool present[COLUMN_COUNT];  /* the file has it */
-	bool numbered;               /* columns are numbers: no header */
-	size_t field_count;          /* of every record; 0: not known yet */
+	bool numbered;		     /* columns are numbers: no header */
+	size_t field_count;	     /* of every record; 0: not known yet */
 	struct csv *csv;
 	struct jsonl *jsonl;
 	struct seen labels; /* hash of a label's name, and of its folded name → number + 1 */
 	struct buf folded;
 	struct seen seen; /* hash of an id → hash of its text; of a content → occurrences */
 	unsigned char key[crypto_shorthash_KEYBYTES];
-	char id[64];                     /* of a row without one */
+	char id[64];			/* of a row without one */
 	char numbers[COLUMN_COUNT][32]; /* JSON integers as text */
 	struct source_counts counts;
 };

@@ -44,9 +44,10 @@ static enum err cells_from_record(struct source *s, const struct csv_record *rec
 		s->field_count = record->field_count;
 	}
 	if (record->field_count != s->field_count)
-		return err_set(msg, ERR_INVALID,
-			       "%zu columns instead of %zu; quote a text that contains the separator",
-			       record->field_count, s->field_count);
+		return err_set(
+		    msg, ERR_INVALID,
+		    "%zu columns instead of %zu; quote a text that contains the separator",
+		    record->field_count, s->field_count);
 	for (size_t c = 0; c < COLUMN_COUNT; c++) {
 		if (s->present[c]) {
 			const struct csv_field *f = &record->fields[s->fields[c]];
@@ -135,9 +136,10 @@ static enum err cells_missing_key(const struct source *s, size_t column, const j
 		const char *key = json_object_iter_key(iter);
 		buf_printf(&keys, "%s%.*s", keys.size ? ", " : "", cut(key, strlen(key)), key);
 	}
-	enum err err = err_set(msg, ERR_INVALID,
-			       "there is no \"%s\"; give it, or name another column (the keys here: %s)",
-			       s->columns[column], buf_str(&keys));
+	enum err err =
+	    err_set(msg, ERR_INVALID,
+		    "there is no \"%s\"; give it, or name another column (the keys here: %s)",
+		    s->columns[column], buf_str(&keys));
 	buf_done(&keys);
 	return err;
 }
@@ -206,10 +208,11 @@ static enum err row_set_gold(struct source *s, const struct cell *cell, struct s
 		buf_printf(&list, "%s%.*s", i ? ", " : "",
 			   cut(s->options.labels[i], strlen(s->options.labels[i])),
 			   s->options.labels[i]);
-	enum err err = err_set(msg, ERR_INVALID,
-			       "gold label \"%.*s\" is not one of the labels (%s) nor a number below "
-			       "%zu; mend it, or add the label",
-			       cut(data, size), data, buf_str(&list), s->options.label_count);
+	enum err err =
+	    err_set(msg, ERR_INVALID,
+		    "gold label \"%.*s\" is not one of the labels (%s) nor a number below "
+		    "%zu; mend it, or add the label",
+		    cut(data, size), data, buf_str(&list), s->options.label_count);
 	buf_done(&list);
 	return err;
 }
@@ -220,15 +223,17 @@ static enum err cells_check(const struct source *s, const struct cells *cells, s
 		const struct cell *cell = &cells->at[c];
 		size_t valid = cell->data ? utf8_valid_size(cell->data, cell->size) : cell->size;
 		if (valid < cell->size)
-			return err_set(msg, ERR_INVALID,
-				       "invalid UTF-8 in column %s at byte %zu of it; save the file "
-				       "as UTF-8",
-				       s->columns[c], valid);
+			return err_set(
+			    msg, ERR_INVALID,
+			    "invalid UTF-8 in column %s at byte %zu of it; save the file "
+			    "as UTF-8",
+			    s->columns[c], valid);
 		bool is_text = c == COLUMN_TEXT || c == COLUMN_AUGMENTED;
 		if (is_text && cell->size > SAMPLE_BYTES_MAX)
-			return err_set(msg, ERR_LIMIT,
-				       "column %s has %zu bytes, more than the %u allowed; shorten it",
-				       s->columns[c], cell->size, SAMPLE_BYTES_MAX);
+			return err_set(
+			    msg, ERR_LIMIT,
+			    "column %s has %zu bytes, more than the %u allowed; shorten it",
+			    s->columns[c], cell->size, SAMPLE_BYTES_MAX);
 	}
 	const char *text = cells->at[COLUMN_TEXT].data;
 	size_t size = cells->at[COLUMN_TEXT].size;
@@ -249,7 +254,8 @@ static enum err id_check(const struct cell *id, struct err_msg *msg)
 			       id->size, ID_BYTES_MAX);
 	for (size_t i = 0; i < id->size; i++) {
 		if ((unsigned char)id->data[i] < 0x20)
-			return err_set(msg, ERR_INVALID, "an id with a control character; remove it");
+			return err_set(msg, ERR_INVALID,
+				       "an id with a control character; remove it");
 	}
 	return ERR_OK;
 }
@@ -269,9 +275,9 @@ static enum err row_set_id(struct source *s, const struct cell *id, struct sourc
 		if (err)
 			return err_set(msg, err, "%s", err_str(err));
 		if (++*value > 1)
-			row->id_size += (size_t)snprintf(s->id + row->id_size,
-							 sizeof s->id - row->id_size, "#%llu",
-							 (unsigned long long)*value);
+			row->id_size +=
+			    (size_t)snprintf(s->id + row->id_size, sizeof s->id - row->id_size,
+					     "#%llu", (unsigned long long)*value);
 		return ERR_OK;
 	}
 	enum err err = id_check(id, msg);
@@ -305,11 +311,11 @@ static enum err row_make(struct source *s, const struct cells *cells, struct sou
 	const struct cell *text = &cells->at[COLUMN_TEXT];
 	const struct cell *augmented = &cells->at[COLUMN_AUGMENTED];
 	*row = (struct source_row){
-		.line = cells->line,
-		.text = text->data,
-		.text_size = text->size,
-		.augmented = augmented->size ? augmented->data : NULL,
-		.augmented_size = augmented->size,
+	    .line = cells->line,
+	    .text = text->data,
+	    .text_size = text->size,
+	    .augmented = augmented->size ? augmented->data : NULL,
+	    .augmented_size = augmented->size,
 	};
 	err = row_set_gold(s, &cells->at[COLUMN_GOLD], row, msg);
 	if (err)
@@ -324,10 +330,11 @@ static enum err source_end(const struct source *s, struct source_row *ret_row, s
 		return err_set(msg, ERR_INVALID, "%s: no samples: the file has no rows", s->name);
 	for (size_t c = COLUMN_GOLD; c < COLUMN_COUNT; c++) {
 		if (any && s->columns[c] && !s->present[c] && !s->options.optional_missing)
-			return err_set(msg, ERR_INVALID,
-				       "%s: there is no column \"%s\": no row has that key; leave it "
-				       "out or name another",
-				       s->name, s->columns[c]);
+			return err_set(
+			    msg, ERR_INVALID,
+			    "%s: there is no column \"%s\": no row has that key; leave it "
+			    "out or name another",
+			    s->name, s->columns[c]);
 	}
 	*ret_row = (struct source_row){.gold = -1};
 	return ERR_OK;

@@ -36,8 +36,7 @@ static struct summary_column *summary_add_column(struct source_summary *s, const
 		return NULL;
 	if ((s->column_count & (s->column_count - 1)) == 0) {
 		size_t capacity = s->column_count ? s->column_count * 2 : 1;
-		struct summary_column *columns =
-			realloc(s->columns, capacity * sizeof *columns);
+		struct summary_column *columns = realloc(s->columns, capacity * sizeof *columns);
 		if (!columns)
 			return NULL;
 		s->columns = columns;
@@ -135,7 +134,8 @@ static enum err summary_add_record(struct source_summary *s, const struct csv_re
 	}
 	s->rows++;
 	for (size_t i = 0; i < r->field_count && i < s->column_count; i++) {
-		enum err err = column_add_value(&s->columns[i], r->fields[i].data, r->fields[i].size);
+		enum err err =
+		    column_add_value(&s->columns[i], r->fields[i].data, r->fields[i].size);
 		if (err)
 			return err;
 	}
@@ -146,9 +146,9 @@ static enum err summary_read_csv(struct source_summary *s, int fd, enum source_f
 				 struct err_msg *msg)
 {
 	const struct csv_options options = {
-		.separator = format == SOURCE_TSV ? '\t' : ',',
-		.quotes = format == SOURCE_CSV,
-		.record_bytes_max = RECORD_BYTES_MAX,
+	    .separator = format == SOURCE_TSV ? '\t' : ',',
+	    .quotes = format == SOURCE_CSV,
+	    .record_bytes_max = RECORD_BYTES_MAX,
 	};
 	struct csv *csv;
 	enum err err = csv_new(fd, &options, &csv);
@@ -197,8 +197,7 @@ static enum err summary_add_object(struct source_summary *s, const json_t *objec
 		if (!c)
 			continue;
 		char number[32];
-		(void)snprintf(number, sizeof number, "%lld",
-			       (long long)json_integer_value(value));
+		(void)snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
 		bool text = json_is_string(value);
 		enum err err = column_add_value(c, text ? json_string_value(value) : number,
 						text ? json_string_length(value) : strlen(number));
@@ -242,10 +241,11 @@ enum err source_inspect(const char *path, enum source_format format,
 	if (format == SOURCE_BY_NAME)
 		format = source_format_of(path);
 	if (format == SOURCE_BY_NAME)
-		return err_set(msg, ERR_INVALID,
-			       "%s: format unknown; give it as csv, tsv or jsonl, or end the file's "
-			       "name in it",
-			       path);
+		return err_set(
+		    msg, ERR_INVALID,
+		    "%s: format unknown; give it as csv, tsv or jsonl, or end the file's "
+		    "name in it",
+		    path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(msg, ERR_INVALID, "%s: %s", path,
@@ -293,19 +293,19 @@ static bool column_may_be_gold(const struct source_summary *s, size_t column)
 
 struct summary_guess source_summary_guess(const struct source_summary *s)
 {
-	static const char *const text_names[] = {"text", "sentence", "review", "content", "body",
-						 "message", "description", NULL};
+	static const char *const text_names[] = {"text", "sentence", "review",	    "content",
+						 "body", "message",  "description", NULL};
 	static const char *const id_names[] = {"id", "uid", "guid", "uuid", NULL};
-	static const char *const gold_names[] = {"label", "gold", "class", "category", "sentiment",
-						 "topic", "section", "target", NULL};
-	static const char *const augmented_names[] = {"augmented", "back_translation",
+	static const char *const gold_names[] = {
+	    "label", "gold", "class", "category", "sentiment", "topic", "section", "target", NULL};
+	static const char *const augmented_names[] = {"augmented",	  "back_translation",
 						      "back-translation", "backtranslation",
-						      "paraphrase", NULL};
+						      "paraphrase",	  NULL};
 	struct summary_guess g = {
-		.text = summary_find(s, text_names),
-		.id = summary_find(s, id_names),
-		.gold = summary_find(s, gold_names),
-		.augmented = summary_find(s, augmented_names),
+	    .text = summary_find(s, text_names),
+	    .id = summary_find(s, id_names),
+	    .gold = summary_find(s, gold_names),
+	    .augmented = summary_find(s, augmented_names),
 	};
 	for (size_t i = 0; i < s->column_count && summary_find(s, text_names) < 0; i++) {
 		if (g.text < 0 || s->columns[i].bytes > s->columns[g.text].bytes)

@@ -13,14 +13,14 @@
 #include <stdint.h>
 
 #define SUMMARY_ROWS_MAX 100000 /* rows looked at */
-#define SUMMARY_VALUES_MAX 64   /* distinct values kept of a column */
+#define SUMMARY_VALUES_MAX 64	/* distinct values kept of a column */
 #define SUMMARY_VALUE_BYTES_MAX 64
 
 struct summary_column {
-	char *name;      /* from the header or a key; or its number from 0 */
+	char *name;	 /* from the header or a key; or its number from 0 */
 	uint64_t filled; /* rows with a value */
-	uint64_t bytes;  /* of all values */
-	char **values;   /* distinct ones in the order they came; none where there are too many */
+	uint64_t bytes;	 /* of all values */
+	char **values;	 /* distinct ones in the order they came; none where there are too many */
 	size_t value_count;
 	bool many_values; /* more, or longer ones, than are kept */
 	char first[160];  /* the beginning of the first value */
@@ -31,7 +31,7 @@ struct source_summary {
 	bool header; /* columns have names: by the first line, or by keys */
 	struct summary_column *columns;
 	size_t column_count;
-	uint64_t rows;  /* looked at */
+	uint64_t rows;	/* looked at */
 	bool truncated; /* there are more */
 };
 

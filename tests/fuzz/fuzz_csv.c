@@ -7,13 +7,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct source_options named = {
-		.columns = {.text = "text", .id = "id", .gold = "label", .augmented = "augmented"},
-		.format = SOURCE_CSV,
-		.optional_missing = true,
+	    .columns = {.text = "text", .id = "id", .gold = "label", .augmented = "augmented"},
+	    .format = SOURCE_CSV,
+	    .optional_missing = true,
 	};
 	struct source_options numbered = {
-		.columns = {.text = "1", .gold = "0"},
-		.format = SOURCE_CSV,
+	    .columns = {.text = "1", .gold = "0"},
+	    .format = SOURCE_CSV,
 	};
 	for (int tabs = 0; tabs <= 1; tabs++) {
 		fuzz_rows(data, size, named, true);

@@ -7,8 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct source_options options = {
-		.columns = {.text = "text", .id = "id", .gold = "label", .augmented = "augmented"},
-		.format = SOURCE_JSONL,
+	    .columns = {.text = "text", .id = "id", .gold = "label", .augmented = "augmented"},
+	    .format = SOURCE_JSONL,
 	};
 	fuzz_rows(data, size, options, true);
 	fuzz_rows(data, size, options, false);

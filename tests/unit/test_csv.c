@@ -7,14 +7,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct csv_options csv_quoted = {.separator = ',', .quotes = true,
-					      .record_bytes_max = 1000};
+static const struct csv_options csv_quoted = {
+    .separator = ',', .quotes = true, .record_bytes_max = 1000};
 
 /* Everything in it as "LINE[a|b]...", errors as "LINE!". */
 static char *parse(struct csv *c)
@@ -69,29 +70,31 @@ static void test_records(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"", ""},
-		{"a", "1[a]"},
-		{"a\n", "1[a]"},
-		{"a,b\nc,d\n", "1[a|b]2[c|d]"},
-		{"a,b\r\nc,d\r\n", "1[a|b]2[c|d]"},
-		{"a,b\r\nc,d\r", "1[a|b]2[c|d]"},
-		{"\xef\xbb\xbf" "a,b\n", "1[a|b]"},
-		{"\xef\xbb\xbf", ""},
-		{",\n,,", "1[|]2[||]"},
-		{"a,\n", "1[a|]"},
-		{"\n\na\n\n", "1-2-3[a]4-"},
-		{"\r\na", "1-2[a]"},
-		{"\"\"\n", "1[]"},
-		{"\"a\",\"b\"", "1[a|b]"},
-		{"\"a,b\",c", "1[a,b|c]"},
-		{"\"a\"\"b\"\"\",c\n", "1[a\"b\"|c]"},
-		{"\"\"\"\"", "1[\"]"},
-		{"\"a\nb\",c\nd\n", "1[a\nb|c]3[d]"},
-		{"\"a\r\nb\"\r\nd\r\n", "1[a\r\nb]3[d]"},
-		{"x,\"a\n\n\",\"\nb\"\ny", "1[x|a\n\n|\nb]5[y]"},
-		{"a\"b,c\"\n", "1[a\"b|c\"]"},
-		{" \"a\"\n", "1[ \"a\"]"},
-		{"a\rb\n", "1[a\rb]"},
+	    {"", ""},
+	    {"a", "1[a]"},
+	    {"a\n", "1[a]"},
+	    {"a,b\nc,d\n", "1[a|b]2[c|d]"},
+	    {"a,b\r\nc,d\r\n", "1[a|b]2[c|d]"},
+	    {"a,b\r\nc,d\r", "1[a|b]2[c|d]"},
+	    {"\xef\xbb\xbf"
+	     "a,b\n",
+	     "1[a|b]"},
+	    {"\xef\xbb\xbf", ""},
+	    {",\n,,", "1[|]2[||]"},
+	    {"a,\n", "1[a|]"},
+	    {"\n\na\n\n", "1-2-3[a]4-"},
+	    {"\r\na", "1-2[a]"},
+	    {"\"\"\n", "1[]"},
+	    {"\"a\",\"b\"", "1[a|b]"},
+	    {"\"a,b\",c", "1[a,b|c]"},
+	    {"\"a\"\"b\"\"\",c\n", "1[a\"b\"|c]"},
+	    {"\"\"\"\"", "1[\"]"},
+	    {"\"a\nb\",c\nd\n", "1[a\nb|c]3[d]"},
+	    {"\"a\r\nb\"\r\nd\r\n", "1[a\r\nb]3[d]"},
+	    {"x,\"a\n\n\",\"\nb\"\ny", "1[x|a\n\n|\nb]5[y]"},
+	    {"a\"b,c\"\n", "1[a\"b|c\"]"},
+	    {" \"a\"\n", "1[ \"a\"]"},
+	    {"a\rb\n", "1[a\rb]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		check(cases[i][0], &csv_quoted, cases[i][1]);
@@ -108,11 +111,11 @@ static void test_errors_and_going_on(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"a,b\nc,\"d\ne,f\n", "1[a|b]2!3[e|f]"},         /* never closed */
-		{"\"a\n\",\"b\nc\n", "2!2!3[c]"},                /* the second quote's own line */
-		{"a\n\"b\"c\nd\n", "1[a]2!3[d]"},                /* text after a closing quote */
-		{"\"a\"\rb\nc", "1!2[c]"},
-		{"\"", "1!"},
+	    {"a,b\nc,\"d\ne,f\n", "1[a|b]2!3[e|f]"}, /* never closed */
+	    {"\"a\n\",\"b\nc\n", "2!2!3[c]"},	     /* the second quote's own line */
+	    {"a\n\"b\"c\nd\n", "1[a]2!3[d]"},	     /* text after a closing quote */
+	    {"\"a\"\rb\nc", "1!2[c]"},
+	    {"\"", "1!"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		check(cases[i][0], &csv_quoted, cases[i][1]);
@@ -152,8 +155,8 @@ static void test_ceiling(void **state)
 	char *text = malloc(size + 3);
 	memset(text, 'x', size);
 	memcpy(text + size, "\ny", 3);
-	const struct csv_options large = {.separator = ',', .quotes = true,
-					  .record_bytes_max = RECORD_BYTES_MAX};
+	const struct csv_options large = {
+	    .separator = ',', .quotes = true, .record_bytes_max = RECORD_BYTES_MAX};
 	struct csv *c;
 	struct csv_record record;
 	uint64_t line;
@@ -170,8 +173,8 @@ static void test_too_many_columns(void **state)
 {
 	(void)state;
 	char text[FIELD_COUNT_MAX + 10];
-	const struct csv_options options = {.separator = ',', .quotes = true,
-					    .record_bytes_max = 10000};
+	const struct csv_options options = {
+	    .separator = ',', .quotes = true, .record_bytes_max = 10000};
 	memset(text, ',', sizeof text);
 	memcpy(text + FIELD_COUNT_MAX, "\na\n", 4);
 	check(text, &options, "1!2[a]");
@@ -199,13 +202,13 @@ static void test_rest_is_blank(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_records),
-		cmocka_unit_test(test_tabs),
-		cmocka_unit_test(test_errors_and_going_on),
-		cmocka_unit_test(test_message_of_unterminated_quote),
-		cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_too_many_columns),
-		cmocka_unit_test(test_rest_is_blank),
+	    cmocka_unit_test(test_records),
+	    cmocka_unit_test(test_tabs),
+	    cmocka_unit_test(test_errors_and_going_on),
+	    cmocka_unit_test(test_message_of_unterminated_quote),
+	    cmocka_unit_test(test_ceiling),
+	    cmocka_unit_test(test_too_many_columns),
+	    cmocka_unit_test(test_rest_is_blank),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,21 +42,21 @@ static void test_lines(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"", ""},
-		{"\n \n\t\r\n", ""},
-		{"{}", "1{0}"},
-		{"{\"a\":1}\n{\"a\":1,\"b\":2}\n", "1{1}2{2}"},
-		{"{\"a\":1}\r\n\r\n{\"b\":2}\r\n", "1{1}3{1}"},
-		{"\xef\xbb\xbf{\"a\":1}\n", "1{1}"},
-		{"{\"a\":\"x\\u0000y\"}", "1{1}"},
-		{"[1]\n{}\n", "1!2{0}"},
-		{"\"a\"\n{}\n", "1!2{0}"},
-		{"{\"a\":1,\"a\":2}\n{}\n", "1!2{0}"},
-		{"{\"a\":1\n{}\n", "1!2{0}"},
-		{"{\"a\":1} {\"b\":2}\n{}\n", "1!2{0}"},
-		{"{\"a\":\"\xff\"}\n{}\n", "1!2{0}"},
-		{"{\"a\":\"\\ud800\"}\n{}\n", "1!2{0}"},
-		{"{'a':1}", "1!"},
+	    {"", ""},
+	    {"\n \n\t\r\n", ""},
+	    {"{}", "1{0}"},
+	    {"{\"a\":1}\n{\"a\":1,\"b\":2}\n", "1{1}2{2}"},
+	    {"{\"a\":1}\r\n\r\n{\"b\":2}\r\n", "1{1}3{1}"},
+	    {"\xef\xbb\xbf{\"a\":1}\n", "1{1}"},
+	    {"{\"a\":\"x\\u0000y\"}", "1{1}"},
+	    {"[1]\n{}\n", "1!2{0}"},
+	    {"\"a\"\n{}\n", "1!2{0}"},
+	    {"{\"a\":1,\"a\":2}\n{}\n", "1!2{0}"},
+	    {"{\"a\":1\n{}\n", "1!2{0}"},
+	    {"{\"a\":1} {\"b\":2}\n{}\n", "1!2{0}"},
+	    {"{\"a\":\"\xff\"}\n{}\n", "1!2{0}"},
+	    {"{\"a\":\"\\ud800\"}\n{}\n", "1!2{0}"},
+	    {"{'a':1}", "1!"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		check(cases[i][0], 1000, cases[i][1]);
@@ -99,10 +100,10 @@ static void test_long_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_line_limit),
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_long_line),
+	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_line_limit),
+	    cmocka_unit_test(test_depth),
+	    cmocka_unit_test(test_long_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

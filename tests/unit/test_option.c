@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,23 +19,37 @@ static struct {
 } config;
 
 static const struct option_entry entries[] = {
-	{.name = "verbose", .type = OPTION_FLAG, .value = &config.verbose, .help = "say more"},
-	{.name = "out", .env = "T_OUT", .type = OPTION_STRING, .value = &config.out, .arg = "DIR",
-	 .help = "where results go"},
-	{.name = "threads", .env = "T_THREADS", .type = OPTION_INT, .value = &config.threads,
-	 .min = 1, .max = 64, .arg = "N", .help = "threads to use"},
-	{.name = "share", .type = OPTION_DOUBLE, .value = &config.share, .help = "a number"},
-	{.name = "token", .env = "T_TOKEN", .type = OPTION_STRING, .value = &config.token,
-	 .secret = true, .help = "the token"},
+    {.name = "verbose", .type = OPTION_FLAG, .value = &config.verbose, .help = "say more"},
+    {.name = "out",
+     .env = "T_OUT",
+     .type = OPTION_STRING,
+     .value = &config.out,
+     .arg = "DIR",
+     .help = "where results go"},
+    {.name = "threads",
+     .env = "T_THREADS",
+     .type = OPTION_INT,
+     .value = &config.threads,
+     .min = 1,
+     .max = 64,
+     .arg = "N",
+     .help = "threads to use"},
+    {.name = "share", .type = OPTION_DOUBLE, .value = &config.share, .help = "a number"},
+    {.name = "token",
+     .env = "T_TOKEN",
+     .type = OPTION_STRING,
+     .value = &config.token,
+     .secret = true,
+     .help = "the token"},
 };
 
 static const struct option_program program = {
-	.name = "freeal test",
-	.usage = "FILE [MORE]",
-	.summary = "Tests options.",
-	.entries = entries,
-	.entry_count = sizeof entries / sizeof *entries,
-	.positional_max = 2,
+    .name = "freeal test",
+    .usage = "FILE [MORE]",
+    .summary = "Tests options.",
+    .entries = entries,
+    .entry_count = sizeof entries / sizeof *entries,
+    .positional_max = 2,
 };
 
 static int setup(void **state)
@@ -72,7 +87,8 @@ static void test_forms(void **state)
 	(void)state;
 	struct option_rest rest;
 	struct err_msg msg;
-	assert_int_equal(parse("a --threads 8 --share=-1e-3 - --verbose --out x", &rest, &msg), ERR_OK);
+	assert_int_equal(parse("a --threads 8 --share=-1e-3 - --verbose --out x", &rest, &msg),
+			 ERR_OK);
 	assert_int_equal(config.threads, 8);
 	assert_true(config.share == -1e-3);
 	assert_true(config.verbose);
@@ -112,19 +128,19 @@ static void test_errors(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"--colour", "unknown option --colour; freeal test --help lists them"},
-		{"--thread=3", "unknown option --thread; "},
-		{"-x", "unknown option -x; "},
-		{"--threads", "--threads needs a value: --threads N"},
-		{"--threads x", "--threads: \"x\" is not a whole number"},
-		{"--threads 1.5", "--threads: \"1.5\" is not a whole number"},
-		{"--threads=", "--threads: \"\" is not a whole number"},
-		{"--threads 0", "--threads: 0 is out of range; give 1 to 64"},
-		{"--threads 99999999999999999999", "--threads: \"99999999999999999999\" is not"},
-		{"--share nan", "--share: \"nan\" is not a number"},
-		{"--verbose=maybe", "--verbose: \"maybe\" is neither true nor false"},
-		{"--token abc", "--token is secret and visible to others here; set T_TOKEN instead"},
-		{"a b c", "unexpected argument \"c\"; usage: freeal test [OPTIONS] FILE [MORE]"},
+	    {"--colour", "unknown option --colour; freeal test --help lists them"},
+	    {"--thread=3", "unknown option --thread; "},
+	    {"-x", "unknown option -x; "},
+	    {"--threads", "--threads needs a value: --threads N"},
+	    {"--threads x", "--threads: \"x\" is not a whole number"},
+	    {"--threads 1.5", "--threads: \"1.5\" is not a whole number"},
+	    {"--threads=", "--threads: \"\" is not a whole number"},
+	    {"--threads 0", "--threads: 0 is out of range; give 1 to 64"},
+	    {"--threads 99999999999999999999", "--threads: \"99999999999999999999\" is not"},
+	    {"--share nan", "--share: \"nan\" is not a number"},
+	    {"--verbose=maybe", "--verbose: \"maybe\" is neither true nor false"},
+	    {"--token abc", "--token is secret and visible to others here; set T_TOKEN instead"},
+	    {"a b c", "unexpected argument \"c\"; usage: freeal test [OPTIONS] FILE [MORE]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct option_rest rest;
@@ -154,20 +170,19 @@ static void test_print(void **state)
 	config.token = "abc";
 	assert_null(strstr(printed(option_print), "abc"));
 	assert_non_null(strstr(printed(option_print), "token=set\n"));
-	assert_string_equal(
-		printed(option_help),
-		"Usage: freeal test [OPTIONS] FILE [MORE]\n"
-		"\n"
-		"Tests options.\n"
-		"\n"
-		"Options:\n"
-		"  --verbose                  say more\n"
-		"  --out DIR                  where results go (default out) [T_OUT]\n"
-		"  --threads N                threads to use (default 4) [T_THREADS]\n"
-		"  --share VALUE              a number (default 0.5)\n"
-		"  T_TOKEN                    the token [environment only]\n"
-		"  --help                     show this help\n"
-		"  --version                  show the version\n");
+	assert_string_equal(printed(option_help),
+			    "Usage: freeal test [OPTIONS] FILE [MORE]\n"
+			    "\n"
+			    "Tests options.\n"
+			    "\n"
+			    "Options:\n"
+			    "  --verbose                  say more\n"
+			    "  --out DIR                  where results go (default out) [T_OUT]\n"
+			    "  --threads N                threads to use (default 4) [T_THREADS]\n"
+			    "  --share VALUE              a number (default 0.5)\n"
+			    "  T_TOKEN                    the token [environment only]\n"
+			    "  --help                     show this help\n"
+			    "  --version                  show the version\n");
 }
 
 static void test_help_and_version(void **state)
@@ -201,12 +216,12 @@ static void test_missing_positional(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_forms, setup),
-		cmocka_unit_test_setup(test_environment, setup),
-		cmocka_unit_test_setup(test_errors, setup),
-		cmocka_unit_test_setup(test_print, setup),
-		cmocka_unit_test_setup(test_help_and_version, setup),
-		cmocka_unit_test_setup(test_missing_positional, setup),
+	    cmocka_unit_test_setup(test_forms, setup),
+	    cmocka_unit_test_setup(test_environment, setup),
+	    cmocka_unit_test_setup(test_errors, setup),
+	    cmocka_unit_test_setup(test_print, setup),
+	    cmocka_unit_test_setup(test_help_and_version, setup),
+	    cmocka_unit_test_setup(test_missing_positional, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

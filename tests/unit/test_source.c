@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +19,11 @@ static const char *const labels[] = {"negative", "Positive", "7"};
 static struct source_options options_make(enum source_format format)
 {
 	return (struct source_options){
-		.columns = {.text = "text", .id = "id", .gold = "gold", .augmented = "augmented"},
-		.format = format,
-		.labels = labels,
-		.label_count = 3,
-		.optional_missing = true,
+	    .columns = {.text = "text", .id = "id", .gold = "gold", .augmented = "augmented"},
+	    .format = format,
+	    .labels = labels,
+	    .label_count = 3,
+	    .optional_missing = true,
 	};
 }
 
@@ -43,10 +44,10 @@ static const char *parse(const char *text, size_t size, const struct source_opti
 	struct source_row row;
 	while (!(err = source_next(s, &row, &msg)) && row.text) {
 		bool hashed = row.id_size >= 32;
-		used += (size_t)sprintf(out + used, "%llu[%s|%.*s|%d|%s]",
-					(unsigned long long)row.line,
-					hashed ? "hash" : row.id, (int)row.text_size, row.text,
-					row.gold, row.augmented ? row.augmented : "");
+		used +=
+		    (size_t)sprintf(out + used, "%llu[%s|%.*s|%d|%s]", (unsigned long long)row.line,
+				    hashed ? "hash" : row.id, (int)row.text_size, row.text,
+				    row.gold, row.augmented ? row.augmented : "");
 		if (hashed && row.id_size > 32)
 			used += (size_t)sprintf(out + used, "%s", row.id + 32);
 		assert_int_equal(row.text[row.text_size], '\0');
@@ -70,12 +71,12 @@ static void test_csv_rows(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"id,text\na,hello\n\nb,\" x \"\n", "2[a|hello|-1|]4[b| x |-1|]"},
-		{"other,text,id\n1,t1,a\n2,t2,b\n", "2[a|t1|-1|]3[b|t2|-1|]"},
-		{"id,text,gold,augmented\na,t,negative,u\nb,t,POSITIVE,\nc,t,1,\nd,t,7,\ne,t,,\n",
-		 "2[a|t|0|u]3[b|t|1|]4[c|t|1|]5[d|t|2|]6[e|t|-1|]"},
-		{"id,text\na,t\na,t\nb,t\n", "2[a|t|-1|]4[b|t|-1|]"},
-		{"id,text\na,\"two\nlines\"\nb,t\n", "2[a|two\nlines|-1|]4[b|t|-1|]"},
+	    {"id,text\na,hello\n\nb,\" x \"\n", "2[a|hello|-1|]4[b| x |-1|]"},
+	    {"other,text,id\n1,t1,a\n2,t2,b\n", "2[a|t1|-1|]3[b|t2|-1|]"},
+	    {"id,text,gold,augmented\na,t,negative,u\nb,t,POSITIVE,\nc,t,1,\nd,t,7,\ne,t,,\n",
+	     "2[a|t|0|u]3[b|t|1|]4[c|t|1|]5[d|t|2|]6[e|t|-1|]"},
+	    {"id,text\na,t\na,t\nb,t\n", "2[a|t|-1|]4[b|t|-1|]"},
+	    {"id,text\na,\"two\nlines\"\nb,t\n", "2[a|two\nlines|-1|]4[b|t|-1|]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		check(SOURCE_CSV, cases[i][0], cases[i][1]);
@@ -86,10 +87,10 @@ static void test_jsonl_rows(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"{\"id\":\"a\",\"text\":\"t\",\"more\":[1]}\n", "1[a|t|-1|]"},
-		{"{\"id\":5,\"text\":\"t\",\"gold\":1}\n{\"id\":6,\"text\":\"t\",\"gold\":\"negative\","
-		 "\"augmented\":\"u\"}\n{\"id\":7,\"text\":\"t\",\"gold\":null}",
-		 "1[5|t|1|]2[6|t|0|u]3[7|t|-1|]"},
+	    {"{\"id\":\"a\",\"text\":\"t\",\"more\":[1]}\n", "1[a|t|-1|]"},
+	    {"{\"id\":5,\"text\":\"t\",\"gold\":1}\n{\"id\":6,\"text\":\"t\",\"gold\":\"negative\","
+	     "\"augmented\":\"u\"}\n{\"id\":7,\"text\":\"t\",\"gold\":null}",
+	     "1[5|t|1|]2[6|t|0|u]3[7|t|-1|]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		check(SOURCE_JSONL, cases[i][0], cases[i][1]);
@@ -104,46 +105,49 @@ static void test_errors(void **state)
 		const char *text;
 		const char *message; /* its beginning */
 	} cases[] = {
-		{SOURCE_CSV, "", "f: no samples: the file is empty; "},
-		{SOURCE_CSV, "id,text\n", "f: no samples: the file has no rows"},
-		{SOURCE_JSONL, "\n", "f: no samples: the file has no rows"},
-		{SOURCE_CSV, "id,txt\na,t\n",
-		 "f:1: there is no column \"text\" for text; the header has: id, txt"},
-		{SOURCE_CSV, "id,text,text\n", "f:1: the header has \"text\" twice; rename one"},
-		{SOURCE_CSV, "id,text,\xff\n", "f:1: invalid UTF-8 in the header; save the file"},
-		{SOURCE_CSV, "\"id,text\n", "f:1: a quoted field begins here and is never closed; "},
-		{SOURCE_CSV, "id,text\na,\"t\nb,u\n",
-		 "f:2: a quoted field begins here and is never closed; add the closing quote"},
-		{SOURCE_CSV, "id,text\na,\"t\"u\n",
-		 "f:2: text after a closing quote; double a quote that belongs to the text"},
-		{SOURCE_CSV, "id,text\na,t,u\n", "f:2: 3 columns instead of 2; quote a text"},
-		{SOURCE_CSV, "id,text\na\n", "f:2: 1 columns instead of 2; "},
-		{SOURCE_CSV, "id,text\na,caf\xe9 x\n",
-		 "f:2: invalid UTF-8 in column text at byte 3 of it; save the file as UTF-8"},
-		{SOURCE_CSV, "id,text\n\xe9,x\n", "f:2: invalid UTF-8 in column id"},
-		{SOURCE_CSV, "id,text\na,\n", "f:2: empty text; fill it in or remove the row"},
-		{SOURCE_CSV, "id,text\na,\" \t\"\n", "f:2: empty text; "},
-		{SOURCE_CSV, "id,text\n,t\n", "f:2: empty id; give every row one"},
-		{SOURCE_CSV, "id,text\n\"a\nb\",t\n", "f:2: an id with a control character; remove it"},
-		{SOURCE_CSV, "id,text,gold\na,t,neutral\n",
-		 "f:2: gold label \"neutral\" is not one of the labels (negative, Positive, 7) nor a "
-		 "number below 3; mend it, or add the label"},
-		{SOURCE_CSV, "id,text,gold\na,t,3\n", "f:2: gold label \"3\" is not one of the labels"},
-		{SOURCE_CSV, "id,text,gold\na,t,-1\n", "f:2: gold label \"-1\" is not one of"},
-		{SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"t\"}\n{\"id\":\"b\"}\n",
-		 "1[a|t|-1|]f:2: there is no \"text\"; give it, or name another column (the keys here: id)"},
-		{SOURCE_JSONL, "{\"id\":\"a\",\"text\":5}",
-		 "f:1: \"text\" is a number; it must be a string"},
-		{SOURCE_JSONL, "{\"id\":1.5,\"text\":\"t\"}",
-		 "f:1: \"id\" is a number; it must be a string or an integer"},
-		{SOURCE_JSONL, "{\"id\":null,\"text\":\"t\"}", "f:1: there is no \"id\"; "},
-		{SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"\"}", "f:1: empty text; "},
-		{SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"t\",\"gold\":true}",
-		 "f:1: \"gold\" is true or false; it must be a string or an integer"},
-		{SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"t\",\"id\":\"b\"}", "f:1: not valid JSON: duplicate"},
-		{SOURCE_JSONL, "{\"id\":\"a\",", "f:1: not valid JSON: "},
-		{SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"\xff\"}", "f:1: invalid UTF-8 at byte 18; save"},
-		{SOURCE_JSONL, "[]", "f:1: not a JSON object; write one {...} per line"},
+	    {SOURCE_CSV, "", "f: no samples: the file is empty; "},
+	    {SOURCE_CSV, "id,text\n", "f: no samples: the file has no rows"},
+	    {SOURCE_JSONL, "\n", "f: no samples: the file has no rows"},
+	    {SOURCE_CSV, "id,txt\na,t\n",
+	     "f:1: there is no column \"text\" for text; the header has: id, txt"},
+	    {SOURCE_CSV, "id,text,text\n", "f:1: the header has \"text\" twice; rename one"},
+	    {SOURCE_CSV, "id,text,\xff\n", "f:1: invalid UTF-8 in the header; save the file"},
+	    {SOURCE_CSV, "\"id,text\n", "f:1: a quoted field begins here and is never closed; "},
+	    {SOURCE_CSV, "id,text\na,\"t\nb,u\n",
+	     "f:2: a quoted field begins here and is never closed; add the closing quote"},
+	    {SOURCE_CSV, "id,text\na,\"t\"u\n",
+	     "f:2: text after a closing quote; double a quote that belongs to the text"},
+	    {SOURCE_CSV, "id,text\na,t,u\n", "f:2: 3 columns instead of 2; quote a text"},
+	    {SOURCE_CSV, "id,text\na\n", "f:2: 1 columns instead of 2; "},
+	    {SOURCE_CSV, "id,text\na,caf\xe9 x\n",
+	     "f:2: invalid UTF-8 in column text at byte 3 of it; save the file as UTF-8"},
+	    {SOURCE_CSV, "id,text\n\xe9,x\n", "f:2: invalid UTF-8 in column id"},
+	    {SOURCE_CSV, "id,text\na,\n", "f:2: empty text; fill it in or remove the row"},
+	    {SOURCE_CSV, "id,text\na,\" \t\"\n", "f:2: empty text; "},
+	    {SOURCE_CSV, "id,text\n,t\n", "f:2: empty id; give every row one"},
+	    {SOURCE_CSV, "id,text\n\"a\nb\",t\n", "f:2: an id with a control character; remove it"},
+	    {SOURCE_CSV, "id,text,gold\na,t,neutral\n",
+	     "f:2: gold label \"neutral\" is not one of the labels (negative, Positive, 7) nor a "
+	     "number below 3; mend it, or add the label"},
+	    {SOURCE_CSV, "id,text,gold\na,t,3\n", "f:2: gold label \"3\" is not one of the labels"},
+	    {SOURCE_CSV, "id,text,gold\na,t,-1\n", "f:2: gold label \"-1\" is not one of"},
+	    {SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"t\"}\n{\"id\":\"b\"}\n",
+	     "1[a|t|-1|]f:2: there is no \"text\"; give it, or name another column (the keys here: "
+	     "id)"},
+	    {SOURCE_JSONL, "{\"id\":\"a\",\"text\":5}",
+	     "f:1: \"text\" is a number; it must be a string"},
+	    {SOURCE_JSONL, "{\"id\":1.5,\"text\":\"t\"}",
+	     "f:1: \"id\" is a number; it must be a string or an integer"},
+	    {SOURCE_JSONL, "{\"id\":null,\"text\":\"t\"}", "f:1: there is no \"id\"; "},
+	    {SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"\"}", "f:1: empty text; "},
+	    {SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"t\",\"gold\":true}",
+	     "f:1: \"gold\" is true or false; it must be a string or an integer"},
+	    {SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"t\",\"id\":\"b\"}",
+	     "f:1: not valid JSON: duplicate"},
+	    {SOURCE_JSONL, "{\"id\":\"a\",", "f:1: not valid JSON: "},
+	    {SOURCE_JSONL, "{\"id\":\"a\",\"text\":\"\xff\"}",
+	     "f:1: invalid UTF-8 at byte 18; save"},
+	    {SOURCE_JSONL, "[]", "f:1: not a JSON object; write one {...} per line"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct source_options options = options_make(cases[i].format);
@@ -270,8 +274,8 @@ static void rejects_add(void *context, uint64_t line, const char *reason)
 {
 	struct rejects *r = context;
 	size_t used = strlen(r->lines);
-	sprintf(r->lines + used, "%llu %.*s\n", (unsigned long long)line,
-		(int)strcspn(reason, ";"), reason);
+	sprintf(r->lines + used, "%llu %.*s\n", (unsigned long long)line, (int)strcspn(reason, ";"),
+		reason);
 }
 
 static void test_rejects(void **state)
@@ -292,17 +296,19 @@ static void test_rejects(void **state)
 			   "f,\xff,0\n"
 			   "g,t,1\n";
 	assert_string_equal(parse(text, strlen(text), &options), "2[a|t|0|]10[g|t|1|]");
-	assert_string_equal(r.lines, "3 2 columns instead of 3\n"
-				     "4 empty text\n"
-				     "5 id \"a\" was given before with another text\n"
-				     "7 gold label \"9\" is not one of the labels (negative, Positive, "
-				     "7) nor a number below 3\n"
-				     "8 a quoted field begins here and is never closed\n"
-				     "9 invalid UTF-8 in column text at byte 0 of it\n");
+	assert_string_equal(r.lines,
+			    "3 2 columns instead of 3\n"
+			    "4 empty text\n"
+			    "5 id \"a\" was given before with another text\n"
+			    "7 gold label \"9\" is not one of the labels (negative, Positive, "
+			    "7) nor a number below 3\n"
+			    "8 a quoted field begins here and is never closed\n"
+			    "9 invalid UTF-8 in column text at byte 0 of it\n");
 
 	/* What is wrong with the whole file is an error all the same. */
 	options.columns.text = "nothing";
-	assert_true(strncmp(parse(text, strlen(text), &options), "f:1: there is no column", 23) == 0);
+	assert_true(strncmp(parse(text, strlen(text), &options), "f:1: there is no column", 23) ==
+		    0);
 	options.columns = (struct source_columns){.text = "8"};
 	assert_true(strncmp(parse(text, strlen(text), &options), "f:1: there is no column 8", 25) ==
 		    0);
@@ -343,10 +349,12 @@ static void test_files(void **state)
 	assert_int_equal(source_open("/nowhere/a.csv", &options, &s, &msg), ERR_INVALID);
 	assert_string_equal(msg.text, "/nowhere/a.csv: no such file; check the path");
 	assert_int_equal(source_open("/tmp/a.xls", &options, &s, &msg), ERR_INVALID);
-	assert_string_equal(msg.text, "/tmp/a.xls: format unknown; give it as csv, tsv or jsonl, or "
-				      "end the file's name in it");
+	assert_string_equal(msg.text,
+			    "/tmp/a.xls: format unknown; give it as csv, tsv or jsonl, or "
+			    "end the file's name in it");
 	assert_int_equal(source_open("-", &options, &s, &msg), ERR_INVALID);
-	assert_string_equal(msg.text, "standard input: format unknown; give it as csv, tsv or jsonl");
+	assert_string_equal(msg.text,
+			    "standard input: format unknown; give it as csv, tsv or jsonl");
 
 	char folder[] = "/tmp/test_source.XXXXXX";
 	assert_non_null(mkdtemp(folder));
@@ -395,19 +403,19 @@ static void test_many_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_csv_rows),
-		cmocka_unit_test(test_jsonl_rows),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_missing_optional_columns),
-		cmocka_unit_test(test_numbered_columns),
-		cmocka_unit_test(test_one_column),
-		cmocka_unit_test(test_content_id),
-		cmocka_unit_test(test_nul_in_text),
-		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_rejects),
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_many_rows),
+	    cmocka_unit_test(test_csv_rows),
+	    cmocka_unit_test(test_jsonl_rows),
+	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_missing_optional_columns),
+	    cmocka_unit_test(test_numbered_columns),
+	    cmocka_unit_test(test_one_column),
+	    cmocka_unit_test(test_content_id),
+	    cmocka_unit_test(test_nul_in_text),
+	    cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_rejects),
+	    cmocka_unit_test(test_counts),
+	    cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_many_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

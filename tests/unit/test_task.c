@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,22 +28,22 @@ static void test_all_keys(void **state)
 {
 	(void)state;
 	struct task *t = parse(
-		"task: movie-reviews\n"
-		"description: Say whether the reviewer liked the film.\n"
-		"labels:\n"
-		"  - {name: negative, description: the reviewer did not like it, aliases: [neg]}\n"
-		"  - {name: positive, keywords: [wonderful, moving], examples: [\"a film: good\"]}\n"
-		"input: {text: text, id: id, gold: label, augmented: back_translation}   # columns\n"
-		"llm: {url: https://api.openai.com/v1/, model: gpt-4o-mini, key_env: OPENAI_API_KEY,\n"
-		"      temperature: 0.5, max_tokens: 30, timeout_s: 2.5, concurrency: 7, retries: 1,\n"
-		"      usd_per_million: {in: 0.15, out: 0.6}}\n"
-		"model: {type: ngram, recipe: paper, folds: 4, epochs: 9}\n"
-		"rounds:\n"
-		"  - {shots: 8}\n"
-		"  - {relabel: 0.3, model: gpt-4o, key_env: \"\", usd_per_million: {in: 5}}\n"
-		"pool: 50\n"
-		"generate: {demonstrations: 40, style_samples: 4}\n"
-		"seed: 7\n");
+	    "task: movie-reviews\n"
+	    "description: Say whether the reviewer liked the film.\n"
+	    "labels:\n"
+	    "  - {name: negative, description: the reviewer did not like it, aliases: [neg]}\n"
+	    "  - {name: positive, keywords: [wonderful, moving], examples: [\"a film: good\"]}\n"
+	    "input: {text: text, id: id, gold: label, augmented: back_translation}   # columns\n"
+	    "llm: {url: https://api.openai.com/v1/, model: gpt-4o-mini, key_env: OPENAI_API_KEY,\n"
+	    "      temperature: 0.5, max_tokens: 30, timeout_s: 2.5, concurrency: 7, retries: 1,\n"
+	    "      usd_per_million: {in: 0.15, out: 0.6}}\n"
+	    "model: {type: ngram, recipe: paper, folds: 4, epochs: 9}\n"
+	    "rounds:\n"
+	    "  - {shots: 8}\n"
+	    "  - {relabel: 0.3, model: gpt-4o, key_env: \"\", usd_per_million: {in: 5}}\n"
+	    "pool: 50\n"
+	    "generate: {demonstrations: 40, style_samples: 4}\n"
+	    "seed: 7\n");
 	assert_string_equal(t->name, "movie-reviews");
 	assert_string_equal(t->description, "Say whether the reviewer liked the film.");
 	assert_int_equal(t->label_count, 2);
@@ -133,101 +134,109 @@ static void test_errors(void **state)
 		const char *text;
 		const char *message; /* its beginning, after "task.yaml:" */
 	} cases[] = {
-		{"", "1: the task file is empty; give at least \"labels\" and \"llm\""},
-		{"# nothing\n", "1: the task file is empty; "},
-		{"- a\n", "1: the task file is a list; it must be a mapping of keys to values"},
-		{"labels: [a, b\nllm: x\n", "2: not valid YAML: "},
-		{"a:\n\t- b\n", "2: not valid YAML: "},
-		{LABELS "description: caf\xe9\n", "2: invalid UTF-8; save the file as UTF-8"},
-		{LABELS "description: a\001b\n", "2: control characters are not allowed; remove them"},
-		{LABELS LLM "---\na: b\n", "3: a second document begins; keep one per file"},
-		{LLM, "1: the task file has no \"labels\"; list at least two labels"},
-		{LABELS, "1: the task file has no \"llm\"; give at least its url and model"},
-		{LABELS LLM "colour: red\n",
-		 "3: unknown key \"colour\" in the task file; it may have: task, description, labels, "
-		 "input, llm, model, rounds, pool, generate, seed"},
-		{LABELS LLM LABELS, "3: the key \"labels\" stands twice in the task file; remove one"},
-		{LABELS LLM "[a, b]: c\n", "3: a key in the task file is a list; it must be a word"},
-		{"labels: [a]\n" LLM, "1: there must be at least two labels; here is one"},
-		{"labels: []\n" LLM, "1: there must be at least two labels; here are none"},
-		{"labels: a\n" LLM, "1: \"labels\" is a single value; it must be a list"},
-		{"labels:\n" LLM, "1: \"labels\" is empty; it must be a list"},
-		{"labels:\n  - a\n  - b\n  - a\n" LLM,
-		 "4: the label \"a\" is given twice (first in line 2; names and aliases, case ignored); "
-		 "rename or remove one"},
-		{"labels: [Été, b, ÉTÉ]\n" LLM, "1: the label \"ÉTÉ\" is given twice "},
-		{"labels: [a, a.]\n" LLM, "1: the label \"a.\" is given twice "},
-		{"labels:\n - {name: a, aliases: [x]}\n - {name: b, aliases: [X]}\n" LLM,
-		 "3: the label \"X\" is given twice (first in line 2; "},
-		{"labels:\n - {name: a, aliases: [b]}\n - {name: B}\n" LLM,
-		 "3: the label \"B\" is given twice (first in line 2; "},
-		{"labels:\n - {name: a, alias: [b]}\n - b\n" LLM,
-		 "2: unknown key \"alias\" in a label; it may have: name, description, aliases, "},
-		{"labels:\n - {description: x}\n - b\n" LLM, "2: a label has no \"name\"; give it one"},
-		{"labels: [a, \"\"]\n" LLM, "1: a label's name is empty or has line breaks in it; "},
-		{"labels: [a, \"b\\nc\"]\n" LLM, "1: a label's name is empty or has line breaks in it; "},
-		{"labels: [a, \"b\\0c\"]\n" LLM, "1: \"name\" contains a NUL character; remove it"},
-		{"labels: [a, ]\nllm: 1\n", "1: there must be at least two labels"},
-		{"labels: [a, ~]\n" LLM, "1: \"name\" has no value; give one or remove the key"},
-		{"labels: [a, [b]]\n" LLM, "1: a label is a list; it must be a mapping"},
-		{"labels:\n - {name: a, keywords: x}\n - b\n" LLM,
-		 "2: \"keywords\" is a single value; it must be a list"},
-		{"labels:\n - {name: a, keywords: [\"\"]}\n - b\n" LLM, "2: an empty text in \"keywords\""},
-		{"labels:\n - {name: a, keywords: [[x]]}\n - b\n" LLM,
-		 "2: \"keywords\" is a list; it must be a text"},
-		{LABELS "llm: gpt-4o\n", "2: \"llm\" is a single value; it must be a mapping"},
-		{LABELS "llm: {model: m}\n", "2: \"llm\" has no \"url\"; give the address of"},
-		{LABELS "llm: {url: http://h}\n", "2: \"llm\" has no \"model\"; give the model's name"},
-		{LABELS "llm: {url: ftp://h, model: m}\n",
-		 "2: \"url\" is ftp://h; it must begin with http:// or https://"},
-		{LABELS "llm: {url: http://h, model: m, key: abc}\n",
-		 "2: unknown key \"key\" in \"llm\"; it may have: url, model, key_env, "},
-		{LABELS "llm: {url: http://h, model: m, key_env: sk-1234}\n",
-		 "2: \"key_env\" must be the name of an environment variable, such as OPENAI_API_KEY; "},
-		{LABELS "llm: {url: http://h, model: m, temperature: 3}\n",
-		 "2: \"temperature\" is 3; it must be between 0 and 2"},
-		{LABELS "llm: {url: http://h, model: m, temperature: \"1\"}\n",
-		 "2: \"temperature\" must be a number without quotes"},
-		{LABELS "llm: {url: http://h, model: m, max_tokens: 1.5}\n",
-		 "2: \"max_tokens\" is 1.5; it must be a whole number"},
-		{LABELS "llm: {url: http://h, model: m, concurrency: 0}\n",
-		 "2: \"concurrency\" is 0; it must be between 1 and 1024"},
-		{LABELS "llm: {url: http://h, model: m, usd_per_million: 3}\n",
-		 "2: \"usd_per_million\" is a single value; it must be a mapping"},
-		{LABELS "llm: {url: http://h, model: m, usd_per_million: {input: 3}}\n",
-		 "2: unknown key \"input\" in \"usd_per_million\"; it may have: in, out"},
-		{LABELS LLM "model: {type: encoder}\n", "3: \"type\" must be one of: ngram"},
-		{LABELS LLM "model: {recipe: best}\n", "3: \"recipe\" must be one of: default, paper"},
-		{LABELS LLM "model: {folds: 1}\n", "3: \"folds\" is 1; it must be between 2 and 20"},
-		{LABELS LLM "input: {txt: a}\n", "3: unknown key \"txt\" in \"input\"; it may have: text"},
-		{LABELS LLM "input: {text: \" \"}\n", "3: a column's name is empty; name it, "},
-		{LABELS LLM "input: {text: [a]}\n", "3: \"text\" is a list; it must be a text"},
-		{LABELS LLM "rounds: 0\n", "3: \"rounds\" is 0; it must be between 1 and 100"},
-		{LABELS LLM "rounds: two\n", "3: \"rounds\" must be a number without quotes"},
-		{LABELS LLM "rounds: []\n", "3: 0 rounds; there must be between 1 and 100"},
-		{LABELS LLM "rounds: {shots: 3}\n", "3: \"rounds\" is a mapping; it must be a list"},
-		{LABELS LLM "rounds:\n - shots: 3\n - 5\n", "5: a round is a single value; it must be"},
-		{LABELS LLM "rounds:\n - shots: 3\n - shot: 5\n",
-		 "5: unknown key \"shot\" in a round; it may have: shots, relabel, url, model, "},
-		{LABELS LLM "rounds: [{shots: 1000}]\n", "3: \"shots\" is 1000; it must be between 0 and 100"},
-		{LABELS LLM "rounds: [{relabel: 0.4}]\n", "3: the first round asks for every sample; "},
-		{LABELS LLM "rounds: [{}, {relabel: 40}]\n",
-		 "3: \"relabel\" is 40; it must be between 0 and 1"},
-		{LABELS LLM "rounds: [{}, {url: h}]\n", "3: \"url\" is h; it must begin with http://"},
-		{LABELS LLM "pool: 0\n", "3: \"pool\" is 0; it must be between 1 and 10000"},
-		{LABELS LLM "pool: many\n", "3: \"pool\" must be a number without quotes"},
-		{LABELS LLM "seed: -1\n", "3: \"seed\" is -1; it must be between 0 and 9007199254740991"},
-		{LABELS LLM "seed: 1e3\n", "3: \"seed\" is 1e3; it must be a whole number"},
-		{LABELS LLM "generate: {demonstrations: 0}\n", "3: \"demonstrations\" is 0; it must be"},
-		{LABELS LLM "description: [a]\n", "3: \"description\" is a list; it must be a text"},
-		{LABELS LLM "input: &x {text: *x}\n", "3: \"text\" is a mapping; it must be a text"},
+	    {"", "1: the task file is empty; give at least \"labels\" and \"llm\""},
+	    {"# nothing\n", "1: the task file is empty; "},
+	    {"- a\n", "1: the task file is a list; it must be a mapping of keys to values"},
+	    {"labels: [a, b\nllm: x\n", "2: not valid YAML: "},
+	    {"a:\n\t- b\n", "2: not valid YAML: "},
+	    {LABELS "description: caf\xe9\n", "2: invalid UTF-8; save the file as UTF-8"},
+	    {LABELS "description: a\001b\n", "2: control characters are not allowed; remove them"},
+	    {LABELS LLM "---\na: b\n", "3: a second document begins; keep one per file"},
+	    {LLM, "1: the task file has no \"labels\"; list at least two labels"},
+	    {LABELS, "1: the task file has no \"llm\"; give at least its url and model"},
+	    {LABELS LLM "colour: red\n",
+	     "3: unknown key \"colour\" in the task file; it may have: task, description, labels, "
+	     "input, llm, model, rounds, pool, generate, seed"},
+	    {LABELS LLM LABELS, "3: the key \"labels\" stands twice in the task file; remove one"},
+	    {LABELS LLM "[a, b]: c\n", "3: a key in the task file is a list; it must be a word"},
+	    {"labels: [a]\n" LLM, "1: there must be at least two labels; here is one"},
+	    {"labels: []\n" LLM, "1: there must be at least two labels; here are none"},
+	    {"labels: a\n" LLM, "1: \"labels\" is a single value; it must be a list"},
+	    {"labels:\n" LLM, "1: \"labels\" is empty; it must be a list"},
+	    {"labels:\n  - a\n  - b\n  - a\n" LLM, "4: the label \"a\" is given twice (first in "
+						   "line 2; names and aliases, case ignored); "
+						   "rename or remove one"},
+	    {"labels: [Été, b, ÉTÉ]\n" LLM, "1: the label \"ÉTÉ\" is given twice "},
+	    {"labels: [a, a.]\n" LLM, "1: the label \"a.\" is given twice "},
+	    {"labels:\n - {name: a, aliases: [x]}\n - {name: b, aliases: [X]}\n" LLM,
+	     "3: the label \"X\" is given twice (first in line 2; "},
+	    {"labels:\n - {name: a, aliases: [b]}\n - {name: B}\n" LLM,
+	     "3: the label \"B\" is given twice (first in line 2; "},
+	    {"labels:\n - {name: a, alias: [b]}\n - b\n" LLM,
+	     "2: unknown key \"alias\" in a label; it may have: name, description, aliases, "},
+	    {"labels:\n - {description: x}\n - b\n" LLM, "2: a label has no \"name\"; give it one"},
+	    {"labels: [a, \"\"]\n" LLM, "1: a label's name is empty or has line breaks in it; "},
+	    {"labels: [a, \"b\\nc\"]\n" LLM,
+	     "1: a label's name is empty or has line breaks in it; "},
+	    {"labels: [a, \"b\\0c\"]\n" LLM, "1: \"name\" contains a NUL character; remove it"},
+	    {"labels: [a, ]\nllm: 1\n", "1: there must be at least two labels"},
+	    {"labels: [a, ~]\n" LLM, "1: \"name\" has no value; give one or remove the key"},
+	    {"labels: [a, [b]]\n" LLM, "1: a label is a list; it must be a mapping"},
+	    {"labels:\n - {name: a, keywords: x}\n - b\n" LLM,
+	     "2: \"keywords\" is a single value; it must be a list"},
+	    {"labels:\n - {name: a, keywords: [\"\"]}\n - b\n" LLM,
+	     "2: an empty text in \"keywords\""},
+	    {"labels:\n - {name: a, keywords: [[x]]}\n - b\n" LLM,
+	     "2: \"keywords\" is a list; it must be a text"},
+	    {LABELS "llm: gpt-4o\n", "2: \"llm\" is a single value; it must be a mapping"},
+	    {LABELS "llm: {model: m}\n", "2: \"llm\" has no \"url\"; give the address of"},
+	    {LABELS "llm: {url: http://h}\n", "2: \"llm\" has no \"model\"; give the model's name"},
+	    {LABELS "llm: {url: ftp://h, model: m}\n",
+	     "2: \"url\" is ftp://h; it must begin with http:// or https://"},
+	    {LABELS "llm: {url: http://h, model: m, key: abc}\n",
+	     "2: unknown key \"key\" in \"llm\"; it may have: url, model, key_env, "},
+	    {LABELS "llm: {url: http://h, model: m, key_env: sk-1234}\n",
+	     "2: \"key_env\" must be the name of an environment variable, such as "
+	     "OPENAI_API_KEY; "},
+	    {LABELS "llm: {url: http://h, model: m, temperature: 3}\n",
+	     "2: \"temperature\" is 3; it must be between 0 and 2"},
+	    {LABELS "llm: {url: http://h, model: m, temperature: \"1\"}\n",
+	     "2: \"temperature\" must be a number without quotes"},
+	    {LABELS "llm: {url: http://h, model: m, max_tokens: 1.5}\n",
+	     "2: \"max_tokens\" is 1.5; it must be a whole number"},
+	    {LABELS "llm: {url: http://h, model: m, concurrency: 0}\n",
+	     "2: \"concurrency\" is 0; it must be between 1 and 1024"},
+	    {LABELS "llm: {url: http://h, model: m, usd_per_million: 3}\n",
+	     "2: \"usd_per_million\" is a single value; it must be a mapping"},
+	    {LABELS "llm: {url: http://h, model: m, usd_per_million: {input: 3}}\n",
+	     "2: unknown key \"input\" in \"usd_per_million\"; it may have: in, out"},
+	    {LABELS LLM "model: {type: encoder}\n", "3: \"type\" must be one of: ngram"},
+	    {LABELS LLM "model: {recipe: best}\n", "3: \"recipe\" must be one of: default, paper"},
+	    {LABELS LLM "model: {folds: 1}\n", "3: \"folds\" is 1; it must be between 2 and 20"},
+	    {LABELS LLM "input: {txt: a}\n",
+	     "3: unknown key \"txt\" in \"input\"; it may have: text"},
+	    {LABELS LLM "input: {text: \" \"}\n", "3: a column's name is empty; name it, "},
+	    {LABELS LLM "input: {text: [a]}\n", "3: \"text\" is a list; it must be a text"},
+	    {LABELS LLM "rounds: 0\n", "3: \"rounds\" is 0; it must be between 1 and 100"},
+	    {LABELS LLM "rounds: two\n", "3: \"rounds\" must be a number without quotes"},
+	    {LABELS LLM "rounds: []\n", "3: 0 rounds; there must be between 1 and 100"},
+	    {LABELS LLM "rounds: {shots: 3}\n", "3: \"rounds\" is a mapping; it must be a list"},
+	    {LABELS LLM "rounds:\n - shots: 3\n - 5\n", "5: a round is a single value; it must be"},
+	    {LABELS LLM "rounds:\n - shots: 3\n - shot: 5\n",
+	     "5: unknown key \"shot\" in a round; it may have: shots, relabel, url, model, "},
+	    {LABELS LLM "rounds: [{shots: 1000}]\n",
+	     "3: \"shots\" is 1000; it must be between 0 and 100"},
+	    {LABELS LLM "rounds: [{relabel: 0.4}]\n", "3: the first round asks for every sample; "},
+	    {LABELS LLM "rounds: [{}, {relabel: 40}]\n",
+	     "3: \"relabel\" is 40; it must be between 0 and 1"},
+	    {LABELS LLM "rounds: [{}, {url: h}]\n", "3: \"url\" is h; it must begin with http://"},
+	    {LABELS LLM "pool: 0\n", "3: \"pool\" is 0; it must be between 1 and 10000"},
+	    {LABELS LLM "pool: many\n", "3: \"pool\" must be a number without quotes"},
+	    {LABELS LLM "seed: -1\n",
+	     "3: \"seed\" is -1; it must be between 0 and 9007199254740991"},
+	    {LABELS LLM "seed: 1e3\n", "3: \"seed\" is 1e3; it must be a whole number"},
+	    {LABELS LLM "generate: {demonstrations: 0}\n",
+	     "3: \"demonstrations\" is 0; it must be"},
+	    {LABELS LLM "description: [a]\n", "3: \"description\" is a list; it must be a text"},
+	    {LABELS LLM "input: &x {text: *x}\n", "3: \"text\" is a mapping; it must be a text"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct task *t;
 		struct err_msg msg = {""};
 		char expected[400];
 		snprintf(expected, sizeof expected, "task.yaml:%s", cases[i].message);
-		enum err err = task_parse("task.yaml", cases[i].text, strlen(cases[i].text), &t, &msg);
+		enum err err =
+		    task_parse("task.yaml", cases[i].text, strlen(cases[i].text), &t, &msg);
 		if (strncmp(msg.text, expected, strlen(expected)) != 0)
 			assert_string_equal(msg.text, expected);
 		assert_int_equal(err, ERR_INVALID);
@@ -245,7 +254,8 @@ static void test_limits(void **state)
 
 	size_t used = (size_t)sprintf(text, LLM "labels:\n");
 	for (size_t i = 0; i <= LABEL_COUNT_MAX; i++)
-		used += (size_t)sprintf(text + used, " - {name: l%zu, aliases: [a%zu, b%zu]}\n", i, i, i);
+		used += (size_t)sprintf(text + used, " - {name: l%zu, aliases: [a%zu, b%zu]}\n", i,
+					i, i);
 	assert_int_equal(task_parse("t", text, used, &t, &msg), ERR_INVALID);
 	assert_string_equal(msg.text, "t:3: 1001 labels, more than the 1000 allowed");
 	*strstr(text, " - {name: l1000") = '\0';
@@ -284,11 +294,9 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_keys),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_errors),   cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

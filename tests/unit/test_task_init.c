@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +106,8 @@ static void test_odd_labels(void **state)
 	(void)state;
 	bool header;
 	char text[4000] = "text,class\n";
-	static const char *const odd[] = {"null", "true", "a: b", "\"\"\"q\"\"\"", "A", "a", " pad",
-					  "#x", "-"};
+	static const char *const odd[] = {"null", "true", "a: b", "\"\"\"q\"\"\"", "A", "a",
+					  " pad", "#x",	  "-"};
 	for (int i = 0; i < 90; i++)
 		sprintf(text + strlen(text), "text %d,%s\n", i, odd[i % 9]);
 	struct task *t = init("csv", text, &header);
@@ -132,11 +133,9 @@ static void test_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_header),
-		cmocka_unit_test(test_no_header),
-		cmocka_unit_test(test_jsonl),
-		cmocka_unit_test(test_odd_labels),
-		cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_header), cmocka_unit_test(test_no_header),
+	    cmocka_unit_test(test_jsonl),  cmocka_unit_test(test_odd_labels),
+	    cmocka_unit_test(test_errors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

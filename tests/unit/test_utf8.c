@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <string.h>
 
@@ -15,23 +16,23 @@ static void test_valid(void **state)
 		const char *text;
 		size_t valid; /* bytes */
 	} cases[] = {
-		{"", 0},
-		{"plain", 5},
-		{"caf\xc3\xa9", 5},
-		{"\xe2\x82\xac \xf0\x9f\x98\x80", 8},
-		{"0123456789abcdef\xff", 16},
-		{"ab\xc3", 2},               /* cut short */
-		{"ab\xe2\x82", 2},
-		{"ab\xf0\x9f\x98", 2},
-		{"ab\x80", 2},               /* continuation alone */
-		{"ab\xc0\xaf", 2},           /* overlong */
-		{"ab\xe0\x9f\xbf", 2},
-		{"ab\xf0\x8f\xbf\xbf", 2},
-		{"ab\xed\xa0\x80", 2},       /* surrogate */
-		{"ab\xf4\x90\x80\x80", 2},   /* above U+10FFFF */
-		{"ab\xf5\x80\x80\x80", 2},
-		{"caf\xe9", 3},              /* Latin-1 */
-		{"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80", 10},
+	    {"", 0},
+	    {"plain", 5},
+	    {"caf\xc3\xa9", 5},
+	    {"\xe2\x82\xac \xf0\x9f\x98\x80", 8},
+	    {"0123456789abcdef\xff", 16},
+	    {"ab\xc3", 2}, /* cut short */
+	    {"ab\xe2\x82", 2},
+	    {"ab\xf0\x9f\x98", 2},
+	    {"ab\x80", 2},     /* continuation alone */
+	    {"ab\xc0\xaf", 2}, /* overlong */
+	    {"ab\xe0\x9f\xbf", 2},
+	    {"ab\xf0\x8f\xbf\xbf", 2},
+	    {"ab\xed\xa0\x80", 2},     /* surrogate */
+	    {"ab\xf4\x90\x80\x80", 2}, /* above U+10FFFF */
+	    {"ab\xf5\x80\x80\x80", 2},
+	    {"caf\xe9", 3}, /* Latin-1 */
+	    {"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80", 10},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		size_t size = strlen(cases[i].text);
@@ -75,12 +76,9 @@ static void test_fold(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"Hello, WORLD 42", "hello, world 42"},
-		{"ÄÖÜ ÉÈ ×÷ ß", "äöü éè ×÷ ß"},
-		{"ŁÓDŹ ŠKODA Ÿ", "łódź škoda ÿ"},
-		{"ΑΘΉΝΑ Σίσυφος", "αθήνα σίσυφοσ"},
-		{"МОСКВА ЁЖ Ґ", "москва ёж ґ"},
-		{"日本語", "日本語"},
+	    {"Hello, WORLD 42", "hello, world 42"}, {"ÄÖÜ ÉÈ ×÷ ß", "äöü éè ×÷ ß"},
+	    {"ŁÓDŹ ŠKODA Ÿ", "łódź škoda ÿ"},	    {"ΑΘΉΝΑ Σίσυφος", "αθήνα σίσυφοσ"},
+	    {"МОСКВА ЁЖ Ґ", "москва ёж ґ"},	    {"日本語", "日本語"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const char *text = cases[i][0], *folded = cases[i][1];
@@ -98,14 +96,14 @@ static void test_trim(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{"", ""},
-		{"  ", ""},
-		{" a b ", "a b"},
-		{"\t\r\nx\v\f", "x"},
-		{"\xc2\xa0x\xe3\x80\x80", "x"},
-		{"é", "é"},
-		{" \xff ", "\xff"},
-		{"\x80\x80\x80\x80\x80", "\x80\x80\x80\x80\x80"},
+	    {"", ""},
+	    {"  ", ""},
+	    {" a b ", "a b"},
+	    {"\t\r\nx\v\f", "x"},
+	    {"\xc2\xa0x\xe3\x80\x80", "x"},
+	    {"é", "é"},
+	    {" \xff ", "\xff"},
+	    {"\x80\x80\x80\x80\x80", "\x80\x80\x80\x80\x80"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const char *text = cases[i][0];
@@ -130,12 +128,12 @@ static void test_classes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_valid),
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_invalid_bytes_pass_alone),
-		cmocka_unit_test(test_fold),
-		cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_classes),
+	    cmocka_unit_test(test_valid),
+	    cmocka_unit_test(test_round_trip),
+	    cmocka_unit_test(test_invalid_bytes_pass_alone),
+	    cmocka_unit_test(test_fold),
+	    cmocka_unit_test(test_trim),
+	    cmocka_unit_test(test_classes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
