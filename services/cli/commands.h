@@ -1,0 +1,16 @@
+/*
+ * The sub-commands of `freeal`. Each gets its own arguments, argv[0] being its
+ * name, says on standard error what went wrong, and returns the exit code.
+ */
+#ifndef FREEAL_CLI_COMMANDS_H
+#define FREEAL_CLI_COMMANDS_H
+
+int command_run(int argc, char **argv);
+int command_init(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_ingest(int argc, char **argv);
+int command_predict(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * freeal ingest: adds samples to a project. Good rows are taken, bad ones reported.
+ */
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/escape.h"
+#include "cli/output.h"
+#include "cli/path.h"
+#include "cli/samples.h"
+#include "cli/session.h"
+#include "config/option.h"
+#include "config/task.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REJECTS_SHOWN 10
+#define REASON_BYTES_MAX (64u << 10)
+
+struct ingest {
+	const char *input, *task_path, *format, *rejects_path;
+	bool strict;
+	struct path project;
+	struct output rejects; /* open where a path was given */
+	uint64_t rejected;
+	enum err reject_error;
+	struct err_msg reject_msg;
+};
+
+static void ingest_reject(void *context, uint64_t line, const char *reason)
+{
+	struct ingest *g = context;
+	if (g->rejected++ < REJECTS_SHOWN && !g->rejects_path)
+		console_say("%s:%" PRIu64 ": %s", g->input, line, reason);
+	if (!g->rejects_path || g->reject_error)
+		return;
+	struct buf text;
+	buf_init(&text, REASON_BYTES_MAX);
+	buf_printf(&text, "{\"line\":%" PRIu64 ",\"reason\":", line);
+	escape_json(&text, reason, strlen(reason));
+	buf_add_str(&text, "}\n");
+	g->reject_error = output_data(&g->rejects, buf_str(&text), text.size, &g->reject_msg);
+	buf_done(&text);
+}
+
+static enum err ingest_post(struct ingest *g, const struct task *task, const char *const *labels,
+			    struct samples_counts *ret_counts, struct err_msg *msg)
+{
+	const struct source_options options = {
+		.columns = task_columns(task),
+		.format = g->format ? source_format_parse(g->format) : SOURCE_BY_NAME,
+		.labels = labels,
+		.label_count = task->label_count,
+		.optional_missing = true,
+		.reject = g->strict ? NULL : ingest_reject,
+		.reject_context = g,
+	};
+	const struct session_options session_options = {.project = g->project.text};
+	struct source *source = NULL;
+	struct session *session = NULL;
+	enum err e = source_open(g->input, &options, &source, msg);
+	if (!e)
+		e = session_open(&session_options, &session, msg);
+	if (!e)
+		e = samples_post(session, source, ingest_reject, g, ret_counts, msg);
+	session_close(session);
+	source_free(source);
+	return e;
+}
+
+static enum err ingest_end(struct ingest *g, struct err_msg *msg)
+{
+	if (!g->rejects_path)
+		return ERR_OK;
+	if (!g->reject_error)
+		return output_commit(&g->rejects, msg);
+	output_discard(&g->rejects);
+	*msg = g->reject_msg;
+	return g->reject_error;
+}
+
+static enum err ingest_all(struct ingest *g, struct err_msg *msg)
+{
+	struct path task_path;
+	struct task *task = NULL;
+	const char **labels = NULL;
+	struct samples_counts counts = {0};
+	enum err e = path_check_project(g->project.text, msg);
+	if (!e)
+		e = path_set(&task_path, msg, "%s/task.yaml", g->project.text);
+	if (!e)
+		e = task_load(g->task_path ? g->task_path : task_path.text, &task, msg);
+	if (!e && !(labels = task_label_names(task)))
+		e = err_set(msg, ERR_NO_MEMORY, "no memory");
+	if (!e && g->rejects_path)
+		e = output_open(&g->rejects, g->rejects_path, msg);
+	if (!e) {
+		struct err_msg end_msg;
+		e = ingest_post(g, task, labels, &counts, msg);
+		enum err end = ingest_end(g, &end_msg);
+		if (!e && end)
+			e = err_set(msg, end, "%s", end_msg.text);
+		console_say("%" PRIu64 " samples added, %" PRIu64 " were there, %" PRIu64
+			    " refused",
+			    counts.accepted, counts.duplicates, g->rejected);
+	}
+	if (!e && g->rejected)
+		e = err_set(msg, ERR_INVALID, "%" PRIu64 " rows were refused%s%s", g->rejected,
+			    g->rejects_path ? "; see " : "", g->rejects_path ? g->rejects_path : "");
+	free(labels);
+	task_free(task);
+	return e;
+}
+
+int command_ingest(int argc, char **argv)
+{
+	struct ingest g = {0};
+	const char *project = NULL, *out = NULL;
+	const struct option_entry entries[] = {
+		{.name = "input", .type = OPTION_STRING, .value = &g.input, .arg = "FILE",
+		 .help = "samples: CSV, TSV or JSONL; - is standard input"},
+		{.name = "format", .type = OPTION_STRING, .value = &g.format, .arg = "FORMAT",
+		 .help = "csv, tsv or jsonl (default by the file's name)"},
+		{.name = "project", .type = OPTION_STRING, .value = &project, .arg = "DIR",
+		 .help = "the project's state (default OUT/.freeal)"},
+		{.name = "out", .type = OPTION_STRING, .value = &out, .arg = "DIR",
+		 .help = "output folder of its run (default out)"},
+		{.name = "task", .type = OPTION_STRING, .value = &g.task_path, .arg = "FILE",
+		 .help = "task file that names the columns (default the project's)"},
+		{.name = "rejects", .type = OPTION_STRING, .value = &g.rejects_path, .arg = "FILE",
+		 .help = "write the refused rows' lines and reasons there, as JSONL"},
+		{.name = "strict", .type = OPTION_FLAG, .value = &g.strict,
+		 .help = "stop at the first bad row"},
+	};
+	const struct option_program program = {
+		.name = "freeal ingest", .summary = "Adds samples to a project.",
+		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+	};
+	struct option_rest rest;
+	struct err_msg msg = {{0}};
+	enum err e = option_parse(&program, argc, argv, &rest, &msg);
+	if (!e && rest.done)
+		return EXIT_CODE_OK;
+	if (!e && !g.input)
+		e = err_set(&msg, ERR_INVALID, "give the samples with --input FILE");
+	if (!e && g.format && source_format_parse(g.format) == SOURCE_BY_NAME)
+		e = err_set(&msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s", g.format);
+	if (!e)
+		e = path_project(project, out, &g.project, &msg);
+	if (!e)
+		e = ingest_all(&g, &msg);
+	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
+}

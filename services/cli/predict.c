@@ -1,0 +1,255 @@
+/*
+ * freeal predict: labels new text with a trained model.
+ */
+#include "base/buf.h"
+#include "base/limits.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/escape.h"
+#include "cli/model_server.h"
+#include "cli/output.h"
+#include "cli/path.h"
+#include "cli/score.h"
+#include "config/option.h"
+#include "text/source.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH_ROWS 1024
+#define BATCH_BYTES CHUNK_BYTES_TARGET
+#define BATCH_BYTES_MAX (BATCH_BYTES + SAMPLE_BYTES_MAX)
+#define LINE_BYTES_MAX (BATCH_BYTES_MAX * 6u)
+
+struct batch {
+	struct buf texts, ids;
+	size_t text_ends[BATCH_ROWS], id_ends[BATCH_ROWS];
+	int32_t golds[BATCH_ROWS];
+	ProtobufCBinaryData asked[BATCH_ROWS];
+	size_t count;
+};
+
+struct predict {
+	const char *model, *input, *format, *text, *id, *gold, *output_path, *log_level;
+	struct model_server *server;
+	struct source *source;
+	struct output output;
+	char **labels;
+	size_t label_count;
+	struct score score;
+	struct batch *batch;
+};
+
+static enum err predict_parse(struct predict *p, int argc, char **argv, bool *ret_done,
+			      struct err_msg *msg)
+{
+	const struct option_entry entries[] = {
+		{.name = "input", .type = OPTION_STRING, .value = &p->input, .arg = "FILE",
+		 .help = "texts: CSV, TSV or JSONL; - is standard input"},
+		{.name = "format", .type = OPTION_STRING, .value = &p->format, .arg = "FORMAT",
+		 .help = "csv, tsv or jsonl (default by the file's name)"},
+		{.name = "text", .type = OPTION_STRING, .value = &p->text, .arg = "COLUMN",
+		 .help = "column of the text: its name, or its number from 0 where there is no "
+			 "header"},
+		{.name = "id", .type = OPTION_STRING, .value = &p->id, .arg = "COLUMN",
+		 .help = "column of the id (default: made from the text)"},
+		{.name = "gold", .type = OPTION_STRING, .value = &p->gold, .arg = "COLUMN",
+		 .help = "column of the right label: prints accuracy and macro F1"},
+		{.name = "output", .type = OPTION_STRING, .value = &p->output_path, .arg = "FILE",
+		 .help = "where to write the labels as JSONL (default standard output)"},
+		{.name = "log-level", .type = OPTION_STRING, .value = &p->log_level,
+		 .arg = "LEVEL", .help = "of the trainer: debug, info, warn or error"},
+	};
+	const struct option_program program = {
+		.name = "freeal predict", .usage = "MODEL_DIR",
+		.summary = "Labels new text with a model that `freeal run` trained.",
+		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+		.positional_min = 1, .positional_max = 1,
+	};
+	struct option_rest rest;
+	enum err e = option_parse(&program, argc, argv, &rest, msg);
+	*ret_done = !e && rest.done;
+	if (e || rest.done)
+		return e;
+	p->model = rest.positionals[0];
+	if (!p->input)
+		return err_set(msg, ERR_INVALID, "give the texts with --input FILE");
+	if (p->format && source_format_parse(p->format) == SOURCE_BY_NAME)
+		return err_set(msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s",
+			       p->format);
+	if (!path_is_folder(p->model))
+		return err_set(msg, ERR_INVALID,
+			       "there is no model at %s; give a run's model folder, OUT/model",
+			       p->model);
+	if (strcmp(p->input, "-") != 0 && access(p->input, R_OK) != 0)
+		return err_set(msg, ERR_INVALID, "cannot read %s: %s", p->input, strerror(errno));
+	return ERR_OK;
+}
+
+/* The model's label names, which the gold column is read with. */
+static enum err predict_labels(struct predict *p, struct err_msg *msg)
+{
+	struct frame *frame;
+	const Freeal__PredictReply *reply;
+	enum err e = model_server_ask(p->server, NULL, 0, &frame, &reply, msg);
+	if (e)
+		return e;
+	p->labels = calloc(reply->n_labels, sizeof *p->labels);
+	for (size_t i = 0; p->labels && i < reply->n_labels; i++) {
+		p->labels[i] = strdup(reply->labels[i]);
+		if (!p->labels[i])
+			break;
+		p->label_count++;
+	}
+	if (p->label_count < reply->n_labels)
+		e = ERR_NO_MEMORY;
+	frame_free(frame);
+	if (!e)
+		e = score_init(&p->score, p->label_count);
+	return e ? err_set(msg, e, "no memory") : ERR_OK;
+}
+
+static enum err predict_open(struct predict *p, struct err_msg *msg)
+{
+	const struct source_options options = {
+		.columns = {.text = p->text, .id = p->id, .gold = p->gold},
+		.format = p->format ? source_format_parse(p->format) : SOURCE_BY_NAME,
+		.labels = (const char *const *)p->labels,
+		.label_count = p->label_count,
+	};
+	enum err e = source_open(p->input, &options, &p->source, msg);
+	if (!e)
+		e = output_open(&p->output, p->output_path, msg);
+	return e;
+}
+
+static void batch_add(struct batch *b, const struct source_row *row)
+{
+	buf_add(&b->texts, row->text, row->text_size);
+	buf_add(&b->ids, row->id, row->id_size);
+	b->text_ends[b->count] = b->texts.size;
+	b->id_ends[b->count] = b->ids.size;
+	b->golds[b->count] = row->gold;
+	b->count++;
+}
+
+static enum err batch_write(struct predict *p, const Freeal__PredictReply *reply,
+			    struct err_msg *msg)
+{
+	struct batch *b = p->batch;
+	struct buf out;
+	buf_init(&out, LINE_BYTES_MAX);
+	for (size_t i = 0; i < b->count; i++) {
+		size_t class_id = (size_t)reply->class_ids[i];
+		size_t from = i ? b->id_ends[i - 1] : 0;
+		const char *label = reply->labels[class_id];
+		buf_add_str(&out, "{\"id\":");
+		escape_json(&out, b->ids.data + from, b->id_ends[i] - from);
+		buf_add_str(&out, ",\"label\":");
+		escape_json(&out, label, strlen(label));
+		buf_printf(&out, ",\"confidence\":%.6f}\n",
+			   (double)reply->probabilities[i * reply->n_labels + class_id]);
+		if (p->gold && b->golds[i] >= 0)
+			score_add(&p->score, (size_t)b->golds[i], class_id);
+	}
+	enum err e = buf_error(&out) ? err_set(msg, buf_error(&out), "no memory for a batch")
+				     : output_data(&p->output, buf_str(&out), out.size, msg);
+	buf_done(&out);
+	return e;
+}
+
+static enum err batch_predict(struct predict *p, struct err_msg *msg)
+{
+	struct batch *b = p->batch;
+	if (!b->count)
+		return ERR_OK;
+	if (buf_error(&b->texts) || buf_error(&b->ids))
+		return err_set(msg, ERR_NO_MEMORY, "no memory for a batch of texts");
+	for (size_t i = 0; i < b->count; i++) {
+		size_t from = i ? b->text_ends[i - 1] : 0;
+		b->asked[i].data = (uint8_t *)b->texts.data + from;
+		b->asked[i].len = b->text_ends[i] - from;
+	}
+	struct frame *frame;
+	const Freeal__PredictReply *reply;
+	enum err e = model_server_ask(p->server, b->asked, b->count, &frame, &reply, msg);
+	if (e)
+		return e;
+	if (reply->n_labels != p->label_count)
+		e = err_set(msg, ERR_PROTOCOL, "the trainer's prediction is malformed");
+	else
+		e = batch_write(p, reply, msg);
+	frame_free(frame);
+	b->count = 0;
+	buf_reset(&b->texts);
+	buf_reset(&b->ids);
+	return e;
+}
+
+static enum err predict_rows(struct predict *p, struct err_msg *msg)
+{
+	p->batch = calloc(1, sizeof *p->batch);
+	if (!p->batch)
+		return err_set(msg, ERR_NO_MEMORY, "no memory");
+	buf_init(&p->batch->texts, BATCH_BYTES_MAX);
+	buf_init(&p->batch->ids, BATCH_ROWS * (ID_BYTES_MAX + 1));
+	for (;;) {
+		struct source_row row;
+		enum err e = source_next(p->source, &row, msg);
+		if (e)
+			return e;
+		if (!row.text)
+			return batch_predict(p, msg);
+		batch_add(p->batch, &row);
+		if (p->batch->count == BATCH_ROWS || p->batch->texts.size >= BATCH_BYTES)
+			e = batch_predict(p, msg);
+		if (e)
+			return e;
+	}
+}
+
+static void predict_done(struct predict *p)
+{
+	output_discard(&p->output);
+	source_free(p->source);
+	model_server_stop(p->server);
+	if (p->batch) {
+		buf_done(&p->batch->texts);
+		buf_done(&p->batch->ids);
+	}
+	free(p->batch);
+	for (size_t i = 0; i < p->label_count; i++)
+		free(p->labels[i]);
+	free(p->labels);
+	score_done(&p->score);
+}
+
+int command_predict(int argc, char **argv)
+{
+	struct predict p = {.text = "text", .log_level = "warn"};
+	struct err_msg msg = {{0}};
+	bool done;
+	enum err e = predict_parse(&p, argc, argv, &done, &msg);
+	if (!e && done)
+		return EXIT_CODE_OK;
+	if (!e)
+		e = model_server_start(p.model, p.log_level, &p.server, &msg);
+	if (!e)
+		e = predict_labels(&p, &msg);
+	if (!e)
+		e = predict_open(&p, &msg);
+	if (!e)
+		e = predict_rows(&p, &msg);
+	if (!e)
+		e = output_commit(&p.output, &msg);
+	if (!e && p.gold)
+		console_say("accuracy %.2f %%, macro F1 %.2f %% on %" PRIu64 " gold labels",
+			    100 * score_accuracy(&p.score), 100 * score_macro_f1(&p.score),
+			    p.score.rows);
+	predict_done(&p);
+	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
+}

@@ -1,0 +1,299 @@
+/*
+ * freeal run: checks everything first, starts the services, posts the samples,
+ * shows the progress, fetches the results.
+ */
+#include "base/stop.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/path.h"
+#include "cli/progress.h"
+#include "cli/results.h"
+#include "cli/samples.h"
+#include "cli/session.h"
+#include "cli/summary.h"
+#include "config/option.h"
+#include "config/task.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOK_MS 250
+#define REJECTS_SHOWN 10
+#define SUMMARY_BYTES_MAX (1u << 20)
+
+struct run {
+	const char *task_path, *input, *out, *project_option, *log_level;
+	int64_t max_requests, annotators;
+	bool dry_run;
+	struct path project;
+	struct task *task;
+	const char **label_names;
+	struct source_options source;
+	struct session *session;
+	uint64_t rejects;
+};
+
+/* How it ended, when it ended well. */
+enum run_end {
+	RUN_FINISHED,
+	RUN_PAUSED,
+};
+
+static enum err run_parse(struct run *r, int argc, char **argv, bool *ret_done,
+			  struct err_msg *msg)
+{
+	const struct option_entry entries[] = {
+		{.name = "input", .type = OPTION_STRING, .value = &r->input, .arg = "FILE",
+		 .help = "samples: CSV, TSV or JSONL"},
+		{.name = "out", .type = OPTION_STRING, .value = &r->out, .arg = "DIR",
+		 .help = "where labels, model and report go"},
+		{.name = "project", .type = OPTION_STRING, .value = &r->project_option,
+		 .arg = "DIR", .help = "the project's state (default OUT/.freeal)"},
+		{.name = "max-requests", .type = OPTION_INT, .value = &r->max_requests,
+		 .max = 1e15, .arg = "N", .help = "end cleanly after N LLM requests; 0: no limit"},
+		{.name = "annotators", .type = OPTION_INT, .value = &r->annotators, .min = 1,
+		 .max = ANNOTATORS_MAX, .arg = "N", .help = "annotator processes"},
+		{.name = "dry-run", .type = OPTION_FLAG, .value = &r->dry_run,
+		 .help = "show a sample's prompt, and the requests and tokens to expect"},
+		{.name = "log-level", .type = OPTION_STRING, .value = &r->log_level,
+		 .arg = "LEVEL", .help = "of the services: debug, info, warn or error"},
+	};
+	const struct option_program program = {
+		.name = "freeal run", .usage = "TASK.yaml",
+		.summary = "Labels the input's samples with the LLM of the task file and a small "
+			   "model.\nThe same command continues a run that was stopped.",
+		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+		.positional_min = 1, .positional_max = 1,
+	};
+	struct option_rest rest;
+	enum err e = option_parse(&program, argc, argv, &rest, msg);
+	if (e || rest.done) {
+		*ret_done = rest.done;
+		return e;
+	}
+	*ret_done = false;
+	r->task_path = rest.positionals[0];
+	if (!r->input)
+		return err_set(msg, ERR_INVALID, "give the samples with --input FILE");
+	if (strcmp(r->input, "-") == 0)
+		return err_set(msg, ERR_INVALID,
+			       "the input is read twice, so it can't be standard input; give a "
+			       "file");
+	return path_project(r->project_option, r->out, &r->project, msg);
+}
+
+static enum err run_check_programs(struct err_msg *msg)
+{
+	static const char *const names[] = {"freeal-coordinator", "freeal-annotator",
+					    "freeal-trainer", "freeal-selector"};
+	struct path ignored;
+	enum err e = ERR_OK;
+	for (size_t i = 0; !e && i < sizeof names / sizeof *names; i++)
+		e = path_program(names[i], &ignored, msg);
+	return e;
+}
+
+/* A new run without its key would only stand still. */
+static enum err run_check_keys(const struct run *r, struct err_msg *msg)
+{
+	if (!path_check_project(r->project.text, NULL))
+		return ERR_OK;
+	for (size_t i = 0; i < r->task->round_count; i++) {
+		const char *key = r->task->rounds[i].llm.key_env;
+		if (key && key[0] && !getenv(key))
+			return err_set(msg, ERR_INVALID,
+				       "the environment variable %s (llm key_env of %s) is not "
+				       "set; it has to hold the LLM's API key",
+				       key, r->task_path);
+	}
+	return ERR_OK;
+}
+
+/* Everything that can be wrong, before anything is made. */
+static enum err run_check(struct run *r, struct err_msg *msg)
+{
+	enum err e = task_load(r->task_path, &r->task, msg);
+	if (e)
+		return e;
+	r->label_names = task_label_names(r->task);
+	if (!r->label_names)
+		return err_set(msg, ERR_NO_MEMORY, "no memory");
+	r->source = (struct source_options){
+		.columns = task_columns(r->task),
+		.labels = r->label_names,
+		.label_count = r->task->label_count,
+	};
+	e = samples_check(r->input, &r->source, msg);
+	if (!e)
+		e = run_check_keys(r, msg);
+	if (!e)
+		e = run_check_programs(msg);
+	return e;
+}
+
+static int run_dry(const struct run *r)
+{
+	struct path program;
+	struct err_msg msg = {{0}};
+	enum err e = path_program("freeal-annotator", &program, &msg);
+	if (e)
+		return console_fail(e, &msg);
+	(void)execl(program.text, program.text, "--dry-run", "--task", r->task_path, "--input",
+		    r->input, (char *)NULL);
+	console_say("cannot run %s: %s", program.text, strerror(errno));
+	return EXIT_CODE_FAILED;
+}
+
+static void run_reject(void *context, uint64_t line, const char *reason)
+{
+	struct run *r = context;
+	if (r->rejects++ < REJECTS_SHOWN)
+		console_say("%s:%" PRIu64 ": %s", r->input, line, reason);
+}
+
+static enum err run_post(struct run *r, struct samples_counts *ret_counts, struct err_msg *msg)
+{
+	struct source *source;
+	enum err e = source_open(r->input, &r->source, &source, msg);
+	if (e)
+		return e;
+	e = samples_post(r->session, source, run_reject, r, ret_counts, msg);
+	source_free(source);
+	if (!e && r->rejects)
+		e = err_set(msg, ERR_INVALID, "%" PRIu64 " rows of %s were refused", r->rejects,
+			    r->input);
+	return e;
+}
+
+static enum err run_start(struct run *r, struct err_msg *msg)
+{
+	char body[64];
+	int n = snprintf(body, sizeof body, "{\"max_requests\":%" PRId64 "}", r->max_requests);
+	enum err e = session_start_workers(r->session, (unsigned)r->annotators, msg);
+	if (!e)
+		e = session_json(r->session, "/v1/start", body, (size_t)n, NULL, msg);
+	return e;
+}
+
+static const char *state_text(const json_t *status, const char *key)
+{
+	const char *text = json_string_value(json_object_get(status, key));
+	return text && text[0] ? text : NULL;
+}
+
+/* "max_requests" in words. */
+static const char *pause_words(const char *reason)
+{
+	return strcmp(reason, "max_requests") == 0 ? "the limit of LLM requests is reached" : reason;
+}
+
+/* Shows the progress until there is none left to wait for. An end is not believed at
+ * the first look, which may be at a status from before the start. */
+static enum err run_watch(struct run *r, enum run_end *ret_end, struct err_msg *msg)
+{
+	struct progress progress = {.out = stderr, .terminal = isatty(STDERR_FILENO)};
+	for (unsigned looks = 0;; looks++) {
+		json_t *status;
+		enum err e = session_wait(r->session, LOOK_MS, msg);
+		if (!e)
+			e = session_json(r->session, "/v1/status", NULL, 0, &status, msg);
+		if (e)
+			return e;
+		progress_show(&progress, status, session_now_ms(r->session));
+		const char *failed = state_text(status, "failed");
+		const char *paused = state_text(status, "paused");
+		bool finished = json_is_true(json_object_get(status, "finished"));
+		bool ended = looks > 0 && (finished || paused);
+		if (failed)
+			e = err_set(msg, ERR_PROTOCOL, "%s; the services' logs are in %s/logs",
+				    failed, r->project.text);
+		else if (ended && !finished)
+			console_say("paused: %s. The same command goes on from here",
+				    pause_words(paused));
+		json_decref(status);
+		if (e || ended) {
+			*ret_end = finished ? RUN_FINISHED : RUN_PAUSED;
+			return e;
+		}
+	}
+}
+
+static enum err run_results(struct run *r, struct err_msg *msg)
+{
+	json_t *report;
+	enum err e = results_fetch(r->session, r->out, &report, msg);
+	if (e)
+		return e;
+	struct buf text;
+	buf_init(&text, SUMMARY_BYTES_MAX);
+	summary_write(report, &text);
+	(void)printf("%s  labels: %s/labels.jsonl, model: %s/model, report: %s/report.json\n",
+		     buf_str(&text), r->out, r->out, r->out);
+	(void)fflush(stdout);
+	buf_done(&text);
+	json_decref(report);
+	return ERR_OK;
+}
+
+static enum err run_finished_before(struct run *r, bool *ret_finished, struct err_msg *msg)
+{
+	json_t *status;
+	enum err e = session_json(r->session, "/v1/status", NULL, 0, &status, msg);
+	if (e)
+		return e;
+	*ret_finished = json_is_true(json_object_get(status, "finished"));
+	json_decref(status);
+	return ERR_OK;
+}
+
+static enum err run_all(struct run *r, struct err_msg *msg)
+{
+	const struct session_options options = {
+		.project = r->project.text, .task = r->task_path, .log_level = r->log_level,
+		.own = true, .create = true,
+	};
+	struct samples_counts counts;
+	bool finished = false;
+	enum run_end end = RUN_FINISHED;
+	enum err e = session_open(&options, &r->session, msg);
+	if (!e)
+		e = path_make_folder(r->out, 0777, msg);
+	if (!e)
+		e = run_post(r, &counts, msg);
+	if (!e && counts.accepted == 0)
+		e = run_finished_before(r, &finished, msg);
+	if (!e && !finished)
+		e = run_start(r, msg);
+	if (!e && !finished)
+		e = run_watch(r, &end, msg);
+	if (!e && end == RUN_FINISHED)
+		e = run_results(r, msg);
+	return e;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run r = {.out = "out", .annotators = 1, .log_level = "info"};
+	struct err_msg msg = {{0}};
+	bool done;
+	enum err e = run_parse(&r, argc, argv, &done, &msg);
+	if (e || done)
+		return e ? console_fail(e, &msg) : EXIT_CODE_OK;
+	if (r.dry_run)
+		return run_dry(&r);
+	e = run_check(&r, &msg);
+	if (!e)
+		e = run_all(&r, &msg);
+	session_close(r.session);
+	free(r.label_names);
+	task_free(r.task);
+	if (e == ERR_CANCELLED || (e && stop_requested())) {
+		console_say("stopped; the same command goes on from here");
+		return EXIT_CODE_STOPPED;
+	}
+	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
+}

@@ -1,0 +1,328 @@
+#include "cli/session.h"
+
+#include "base/clock.h"
+#include "base/stop.h"
+#include "cli/children.h"
+#include "cli/path.h"
+#include "cli/run_folder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define START_MS 60000   /* until the coordinator listens */
+#define PATIENCE_MS 120000 /* without an answer */
+#define LOOK_MS 20
+#define RETRY_MS 200
+
+struct session {
+	struct path project;
+	struct path folder; /* the run folder; through the link where it isn't ours */
+	const char *log_level;
+	struct client *client;
+	struct children *children; /* NULL where another command runs the services */
+	struct clock clock;
+	int lock_fd;
+};
+
+bool session_owns(const struct session *s)
+{
+	return s->children != NULL;
+}
+
+const char *session_project(const struct session *s)
+{
+	return s->project.text;
+}
+
+uint64_t session_now_ms(const struct session *s)
+{
+	return clock_mono_ms(&s->clock);
+}
+
+enum err session_wait(struct session *s, int wait_ms, struct err_msg *msg)
+{
+	struct pollfd stop = {.fd = stop_fd(), .events = POLLIN};
+	if (!stop_requested())
+		(void)poll(&stop, 1, wait_ms);
+	if (stop_requested())
+		return err_set(msg, ERR_CANCELLED, "stopped");
+	return s->children ? children_tick(s->children, session_now_ms(s), msg) : ERR_OK;
+}
+
+/* The first line of a small file; false unless it is complete. */
+static bool line_read(const char *folder, const char *name, char *ret_line, size_t size)
+{
+	struct path p;
+	if (path_set(&p, NULL, "%s/%s", folder, name))
+		return false;
+	int fd = open(p.text, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, ret_line, size - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return false;
+	ret_line[n] = '\0';
+	char *end = strchr(ret_line, '\n');
+	if (!end)
+		return false;
+	*end = '\0';
+	return true;
+}
+
+/* Reads port and token of the run folder; false where they aren't there (yet). */
+static bool session_find(struct session *s)
+{
+	char port[16], token[256];
+	if (!line_read(s->folder.text, "port", port, sizeof port))
+		return false;
+	char *end;
+	unsigned long number = strtoul(port, &end, 10);
+	if (*end || number == 0 || number > 65535)
+		return false;
+	if (!line_read(s->folder.text, "token", token, sizeof token))
+		return false;
+	return client_set(s->client, (unsigned)number, token) == ERR_OK;
+}
+
+static enum err ignore_data(void *context, const void *data, size_t size, struct err_msg *msg)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	(void)msg;
+	return ERR_OK;
+}
+
+static bool session_answers(struct session *s)
+{
+	return session_find(s) && !client_stream(s->client, "/healthz", ignore_data, NULL, NULL);
+}
+
+static enum err session_lock(struct session *s, struct err_msg *msg)
+{
+	struct path p;
+	enum err e = path_set(&p, msg, "%s/freeal.lock", s->project.text);
+	if (e)
+		return e;
+	s->lock_fd = open(p.text, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (s->lock_fd < 0)
+		return err_set(msg, ERR_IO, "cannot open %s: %s", p.text, strerror(errno));
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return ERR_OK;
+	return err_set(msg, ERR_BUSY,
+		       "another freeal command runs the project %s; `freeal status --project %s` "
+		       "shows how far it is",
+		       s->project.text, s->project.text);
+}
+
+static enum err session_start(struct session *s, const char *name, const char *const *arguments,
+			      size_t count, const char *remove, struct err_msg *msg)
+{
+	char program_name[48];
+	(void)snprintf(program_name, sizeof program_name, "freeal-%.*s", (int)strcspn(name, "-"),
+		       name);
+	struct path program;
+	enum err e = path_program(program_name, &program, msg);
+	if (e)
+		return e;
+	const char *argv[CHILD_ARGUMENTS_MAX + 1] = {program.text, "--parent-death", "--log-level",
+						     s->log_level};
+	assert(count + 4 <= CHILD_ARGUMENTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		argv[4 + i] = arguments[i];
+	struct child_spec spec = {.name = name, .argv = argv, .remove = remove};
+	return children_start(s->children, &spec, session_now_ms(s), msg);
+}
+
+static enum err session_start_coordinator(struct session *s, const char *task,
+					  struct err_msg *msg)
+{
+	struct path bus, selector, port, token;
+	enum err e = run_folder_endpoint(s->folder.text, "bus", &bus, msg);
+	if (!e)
+		e = run_folder_endpoint(s->folder.text, "selector", &selector, msg);
+	if (!e)
+		e = path_set(&port, msg, "%s/port", s->folder.text);
+	if (!e)
+		e = path_set(&token, msg, "%s/token", s->folder.text);
+	if (e)
+		return e;
+	const char *arguments[] = {
+		"--project", s->project.text, "--bind", bus.text, "--selector", selector.text,
+		"--http", "127.0.0.1:0", "--port-file", port.text, "--token-file", token.text,
+		"--task", task,
+	};
+	size_t count = sizeof arguments / sizeof *arguments - (task ? 0 : 2);
+	return session_start(s, "coordinator", arguments, count, port.text, msg);
+}
+
+static enum err session_wait_coordinator(struct session *s, struct err_msg *msg)
+{
+	uint64_t until_ms = session_now_ms(s) + START_MS;
+	while (!session_find(s)) {
+		enum err e = session_wait(s, LOOK_MS, msg);
+		if (e)
+			return e;
+		if (session_now_ms(s) >= until_ms)
+			return err_set(msg, ERR_PROTOCOL,
+				       "the coordinator does not start; see %s/logs/coordinator.log",
+				       s->project.text);
+	}
+	return ERR_OK;
+}
+
+/* Makes this session the one that runs the services. */
+static enum err session_own(struct session *s, const char *task, struct err_msg *msg)
+{
+	struct path logs;
+	enum err e = session_lock(s, msg);
+	if (!e)
+		e = path_set(&logs, msg, "%s/logs", s->project.text);
+	if (!e)
+		e = path_make_folder(logs.text, 0777, msg);
+	if (!e)
+		e = run_folder_make(&s->folder, msg);
+	if (e)
+		return e;
+	e = children_new(logs.text, &s->children);
+	if (!e)
+		e = run_folder_record(s->project.text, s->folder.text, msg);
+	if (!e)
+		e = session_start_coordinator(s, task, msg);
+	if (!e)
+		e = session_wait_coordinator(s, msg);
+	return e;
+}
+
+static enum err session_attach(struct session *s, const struct session_options *options,
+			       struct err_msg *msg)
+{
+	enum err e = path_set(&s->folder, msg, "%s/run", s->project.text);
+	if (e)
+		return e;
+	if (!session_answers(s))
+		return session_own(s, options->task, msg);
+	if (!options->own)
+		return ERR_OK;
+	return err_set(msg, ERR_BUSY,
+		       "another freeal command runs the project %s; `freeal status --project %s` "
+		       "shows how far it is",
+		       s->project.text, s->project.text);
+}
+
+enum err session_open(const struct session_options *options, struct session **ret_session,
+		      struct err_msg *msg)
+{
+	enum err e = options->create ? ERR_OK : path_check_project(options->project, msg);
+	if (e)
+		return e;
+	struct session *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_set(msg, ERR_NO_MEMORY, "no memory");
+	s->lock_fd = -1;
+	s->clock = clock_system();
+	s->log_level = options->log_level ? options->log_level : "info";
+	e = path_set(&s->project, msg, "%s", options->project);
+	if (!e && options->create)
+		e = path_make_folder(options->project, 0700, msg);
+	if (!e)
+		e = client_new(&s->client, msg);
+	if (!e)
+		e = session_attach(s, options, msg);
+	if (e) {
+		session_close(s);
+		return e;
+	}
+	*ret_session = s;
+	return ERR_OK;
+}
+
+static enum err session_start_annotators(struct session *s, unsigned count, const char *bus,
+					 struct err_msg *msg)
+{
+	const char *arguments[] = {"--coordinator", bus};
+	enum err e = ERR_OK;
+	for (unsigned i = 1; !e && i <= count; i++) {
+		char name[32] = "annotator";
+		if (count > 1)
+			(void)snprintf(name, sizeof name, "annotator-%u", i);
+		e = session_start(s, name, arguments, 2, NULL, msg);
+	}
+	return e;
+}
+
+enum err session_start_workers(struct session *s, unsigned annotators, struct err_msg *msg)
+{
+	assert(s->children && annotators <= ANNOTATORS_MAX);
+	struct path bus, selector, selector_data, trainer_data;
+	enum err e = run_folder_endpoint(s->folder.text, "bus", &bus, msg);
+	if (!e)
+		e = run_folder_endpoint(s->folder.text, "selector", &selector, msg);
+	if (!e)
+		e = path_set(&selector_data, msg, "%s/selector", s->project.text);
+	if (!e)
+		e = path_set(&trainer_data, msg, "%s/trainer", s->project.text);
+	if (!e)
+		e = path_make_folder(selector_data.text, 0777, msg);
+	if (!e)
+		e = path_make_folder(trainer_data.text, 0777, msg);
+	if (e)
+		return e;
+	const char *select[] = {"--coordinator", bus.text, "--data", selector_data.text,
+				"--bind", selector.text};
+	const char *train[] = {"--coordinator", bus.text, "--data", trainer_data.text};
+	e = session_start(s, "selector", select, 6, NULL, msg);
+	if (!e)
+		e = session_start(s, "trainer", train, 4, NULL, msg);
+	if (!e)
+		e = session_start_annotators(s, annotators, bus.text, msg);
+	return e;
+}
+
+enum err session_json(struct session *s, const char *path, const void *body, size_t size,
+		      json_t **ret_json, struct err_msg *msg)
+{
+	uint64_t until_ms = session_now_ms(s) + PATIENCE_MS;
+	for (;;) {
+		enum err e = client_json(s->client, path, body, size, ret_json, msg);
+		if (e != ERR_AGAIN || session_now_ms(s) >= until_ms)
+			return e;
+		if (!s->children && !session_find(s))
+			return err_set(msg, ERR_PROTOCOL,
+				       "the coordinator has stopped; try again");
+		/* A restarted coordinator has another port; a broken one ends the wait. */
+		struct err_msg why;
+		e = session_wait(s, RETRY_MS, &why);
+		if (e)
+			return err_set(msg, e, "%s", why.text);
+		(void)session_find(s);
+	}
+}
+
+enum err session_stream(struct session *s, const char *path, client_data_fn *data, void *context,
+			struct err_msg *msg)
+{
+	return client_stream(s->client, path, data, context, msg);
+}
+
+void session_close(struct session *s)
+{
+	if (!s)
+		return;
+	if (s->children) {
+		children_free(s->children);
+		run_folder_remove(s->project.text, s->folder.text);
+	}
+	client_free(s->client);
+	if (s->lock_fd >= 0)
+		(void)close(s->lock_fd);
+	free(s);
+}

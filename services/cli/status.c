@@ -1,0 +1,102 @@
+/*
+ * freeal status: how far a project is.
+ */
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/path.h"
+#include "cli/progress.h"
+#include "cli/session.h"
+#include "config/option.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STATUS_BYTES_MAX (64u << 10)
+#define STATUS_WIDTH 1000
+
+static void print_state(const json_t *status, bool running, struct buf *out)
+{
+	const char *key;
+	json_t *value;
+	if (json_is_true(json_object_get(status, "finished"))) {
+		buf_add_str(out, "  finished\n");
+		return;
+	}
+	const char *failed = json_string_value(json_object_get(status, "failed"));
+	const char *paused = json_string_value(json_object_get(status, "paused"));
+	if (failed)
+		buf_printf(out, "  failed: %s\n", failed);
+	else if (!running)
+		buf_add_str(out, "  stands still; `freeal run` with the same arguments goes on\n");
+	else if (paused)
+		buf_printf(out, "  paused: %s\n", paused);
+	if (!running)
+		return;
+	buf_add_str(out, "  workers:");
+	json_object_foreach((json_t *)json_object_get(status, "workers"), key, value)
+		buf_printf(out, " %s %lld", key, (long long)json_integer_value(value));
+	buf_add_char(out, '\n');
+	struct buf alarm;
+	buf_init(&alarm, STATUS_BYTES_MAX);
+	progress_alarm(status, &alarm);
+	if (alarm.size)
+		buf_printf(out, "  %s\n", buf_str(&alarm));
+	buf_done(&alarm);
+}
+
+static void status_print(const json_t *status, bool running)
+{
+	struct buf text;
+	buf_init(&text, STATUS_BYTES_MAX);
+	progress_block(status, STATUS_WIDTH, &text);
+	print_state(status, running, &text);
+	(void)fputs(buf_str(&text), stdout);
+	buf_done(&text);
+}
+
+static enum err status_show(const char *project, bool as_json, struct err_msg *msg)
+{
+	const struct session_options options = {.project = project};
+	struct session *session = NULL;
+	json_t *status = NULL;
+	enum err e = session_open(&options, &session, msg);
+	if (!e)
+		e = session_json(session, "/v1/status", NULL, 0, &status, msg);
+	if (!e && as_json) {
+		(void)json_dumpf(status, stdout, JSON_COMPACT);
+		(void)putchar('\n');
+	} else if (!e) {
+		status_print(status, !session_owns(session));
+	}
+	json_decref(status);
+	session_close(session);
+	return e;
+}
+
+int command_status(int argc, char **argv)
+{
+	const char *project = NULL, *out = NULL;
+	bool as_json = false;
+	const struct option_entry entries[] = {
+		{.name = "project", .type = OPTION_STRING, .value = &project, .arg = "DIR",
+		 .help = "the project's state (default OUT/.freeal)"},
+		{.name = "out", .type = OPTION_STRING, .value = &out, .arg = "DIR",
+		 .help = "output folder of its run (default out)"},
+		{.name = "json", .type = OPTION_FLAG, .value = &as_json, .help = "as JSON"},
+	};
+	const struct option_program program = {
+		.name = "freeal status", .summary = "Shows how far a project is.",
+		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+	};
+	struct option_rest rest;
+	struct err_msg msg = {{0}};
+	struct path path;
+	enum err e = option_parse(&program, argc, argv, &rest, &msg);
+	if (!e && rest.done)
+		return EXIT_CODE_OK;
+	if (!e)
+		e = path_project(project, out, &path, &msg);
+	if (!e)
+		e = status_show(path.text, as_json, &msg);
+	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
+}
