@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBABILITY_MIN 1e-7  /* a loss is at most 16.1 */
-#define SHARE_MIN 0.20        /* clean share of a class that a mixture may give */
+#define PROBABILITY_MIN 1e-7 /* a loss is at most 16.1 */
+#define SHARE_MIN 0.20	     /* clean share of a class that a mixture may give */
 #define SHARE_MAX 0.95
-#define RANK_SHARE 0.01       /* of clean_probability; keeps it strictly monotone */
+#define RANK_SHARE 0.01 /* of clean_probability; keeps it strictly monotone */
 #define UNLABELLED_SUPPORT 0.5
 /* Errors that the small model shares with the annotator can't be seen, so no class is
  * taken to be more than this right. */
@@ -25,15 +25,15 @@ struct clean {
 	/* Per row. */
 	int32_t *label;
 	int32_t *slm_label;
-	float *probability;       /* of the final label */
+	float *probability; /* of the final label */
 	float *slm_probability;
 	float *clean_probability; /* valid at the end */
-	float *confidence;        /* in pass 3 the log odds of labelled rows */
+	float *confidence;	  /* in pass 3 the log odds of labelled rows */
 	/* Per class. */
 	size_t *labelled;
-	double *prior;     /* mean probability over all rows */
+	double *prior;	   /* mean probability over all rows */
 	double *threshold; /* mean probability of the class over its labelled rows */
-	double *joint;     /* [label × class]: counts in pass 2, then T[label | class] */
+	double *joint;	   /* [label × class]: counts in pass 2, then T[label | class] */
 	double *correct;   /* share of the class's labels that are right */
 	struct clean_summary summary;
 	double loss_sum, loss_square_sum;
@@ -78,8 +78,8 @@ enum err clean_new(size_t row_count, size_t class_count, struct clean **ret_clea
 	c->joint = calloc(class_count * class_count, sizeof(*c->joint));
 	c->correct = calloc(class_count, sizeof(*c->correct));
 	if (!c->label || !c->slm_label || !c->probability || !c->slm_probability ||
-	    !c->clean_probability || !c->confidence || !c->labelled || !c->prior ||
-	    !c->threshold || !c->joint || !c->correct) {
+	    !c->clean_probability || !c->confidence || !c->labelled || !c->prior || !c->threshold ||
+	    !c->joint || !c->correct) {
 		clean_free(c);
 		return ERR_NO_MEMORY;
 	}
@@ -249,9 +249,9 @@ static enum err ranked_init(struct ranked *r, struct clean *c)
 {
 	size_t n = c->summary.labelled, room = n ? n : 1;
 	*r = (struct ranked){
-		.row = malloc(room * sizeof(*r->row)),
-		.begin = calloc(c->class_count + 2, sizeof(*r->begin)),
-		.loss = malloc(room * sizeof(*r->loss)),
+	    .row = malloc(room * sizeof(*r->row)),
+	    .begin = calloc(c->class_count + 2, sizeof(*r->begin)),
+	    .loss = malloc(room * sizeof(*r->loss)),
 	};
 	if (!r->row || !r->begin || !r->loss) {
 		ranked_done(r);
@@ -431,15 +431,15 @@ struct clean_row clean_row(const struct clean *c, size_t i)
 	double prior = fmax(c->prior[final], PROBABILITY_MIN);
 	double support = c->probability[i] / prior * (label >= 0 ? 1 : UNLABELLED_SUPPORT);
 	return (struct clean_row){
-		.label = label,
-		.slm_label = c->slm_label[i],
-		.loss = label >= 0 ? (float)loss_of(c->probability[i]) : 0,
-		.label_probability = label >= 0 ? c->probability[i] : 0,
-		.slm_probability = c->slm_probability[i],
-		.clean_probability = c->clean_probability[i],
-		.confidence = c->confidence[i],
-		.support = (float)support,
-		.clean = c->clean_probability[i] > (float)CLEAN_BOUND,
+	    .label = label,
+	    .slm_label = c->slm_label[i],
+	    .loss = label >= 0 ? (float)loss_of(c->probability[i]) : 0,
+	    .label_probability = label >= 0 ? c->probability[i] : 0,
+	    .slm_probability = c->slm_probability[i],
+	    .clean_probability = c->clean_probability[i],
+	    .confidence = c->confidence[i],
+	    .support = (float)support,
+	    .clean = c->clean_probability[i] > (float)CLEAN_BOUND,
 	};
 }
 

@@ -36,14 +36,14 @@ struct clean;
 /* All defined for every row; without a label: loss, label_probability and
  * clean_probability 0, not clean. */
 struct clean_row {
-	int32_t label;     /* as given; -1: none */
+	int32_t label;	   /* as given; -1: none */
 	int32_t slm_label; /* likeliest class; the lowest of equals */
-	float loss;        /* -log of the label's probability */
+	float loss;	   /* -log of the label's probability */
 	float label_probability;
 	float slm_probability;
 	float clean_probability;
 	float confidence; /* that the final label (this one, else slm_label) is right */
-	float support;    /* probability of the final label over its mean: low ones are to be
+	float support;	  /* probability of the final label over its mean: low ones are to be
 			   * asked again; halved without a label */
 	bool clean;
 };
@@ -51,9 +51,9 @@ struct clean_row {
 struct clean_summary {
 	size_t labelled;
 	size_t clean;
-	double log_likelihood;       /* mean over labelled rows */
+	double log_likelihood;	     /* mean over labelled rows */
 	double log_likelihood_error; /* its standard error */
-	bool separated;              /* every class with CLEAN_CLASS_MIN rows got a mixture */
+	bool separated;		     /* every class with CLEAN_CLASS_MIN rows got a mixture */
 };
 
 /* For exactly `row_count` rows of `class_count` > 0 classes. ERR_NO_MEMORY. */

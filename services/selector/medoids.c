@@ -53,12 +53,12 @@ struct search {
 	size_t n, k;
 	float *distance;  /* [n × n] */
 	uint32_t *medoid; /* [k] */
-	bool *chosen;     /* [n] */
-	uint32_t *near;   /* [n] place of the nearest medoid */
-	float *first;     /* [n] distance to it */
-	float *second;    /* [n] distance to the one after it */
-	double *gain;     /* [k] change of the cost when the medoid goes */
-	double *trial;    /* [k] */
+	bool *chosen;	  /* [n] */
+	uint32_t *near;	  /* [n] place of the nearest medoid */
+	float *first;	  /* [n] distance to it */
+	float *second;	  /* [n] distance to the one after it */
+	double *gain;	  /* [k] change of the cost when the medoid goes */
+	double *trial;	  /* [k] */
 };
 
 static void search_done(struct search *s)
@@ -77,16 +77,16 @@ static enum err search_init(struct search *s, const float *vectors, size_t n, si
 			    size_t k)
 {
 	*s = (struct search){
-		.n = n,
-		.k = k,
-		.distance = malloc(n * n * sizeof(*s->distance)),
-		.medoid = calloc(k, sizeof(*s->medoid)),
-		.chosen = calloc(n, sizeof(*s->chosen)),
-		.near = calloc(n, sizeof(*s->near)),
-		.first = calloc(n, sizeof(*s->first)),
-		.second = calloc(n, sizeof(*s->second)),
-		.gain = calloc(k, sizeof(*s->gain)),
-		.trial = calloc(k, sizeof(*s->trial)),
+	    .n = n,
+	    .k = k,
+	    .distance = malloc(n * n * sizeof(*s->distance)),
+	    .medoid = calloc(k, sizeof(*s->medoid)),
+	    .chosen = calloc(n, sizeof(*s->chosen)),
+	    .near = calloc(n, sizeof(*s->near)),
+	    .first = calloc(n, sizeof(*s->first)),
+	    .second = calloc(n, sizeof(*s->second)),
+	    .gain = calloc(k, sizeof(*s->gain)),
+	    .trial = calloc(k, sizeof(*s->trial)),
 	};
 	if (!s->distance || !s->medoid || !s->chosen || !s->near || !s->first || !s->second ||
 	    !s->gain || !s->trial) {

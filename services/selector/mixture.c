@@ -142,8 +142,8 @@ static void fit_points(const float *sorted, size_t n, const float *prior, size_t
 		variance += weights[i] * (points[i] - mean) * (points[i] - mean);
 	variance = variance / total / 4 + MIXTURE_REG_COVAR;
 	struct mixture_part start[2] = {
-		{scale(&m, mixture_quantile(base, base_n, START_QUANTILE_LOW)), variance, 0.5},
-		{scale(&m, mixture_quantile(base, base_n, START_QUANTILE_HIGH)), variance, 0.5},
+	    {scale(&m, mixture_quantile(base, base_n, START_QUANTILE_LOW)), variance, 0.5},
+	    {scale(&m, mixture_quantile(base, base_n, START_QUANTILE_HIGH)), variance, 0.5},
 	};
 	double offset = m.offset, span = m.span;
 	mixture_em(points, weights, count, start, &m);

@@ -29,8 +29,8 @@ struct mixture_part {
 
 struct mixture {
 	struct mixture_part part[2]; /* [0] has the lower mean; in scaled units */
-	double offset, span;         /* scaled = (loss - offset) / span; span 0: all equal */
-	double log_likelihood;       /* mean per point, of the last E step */
+	double offset, span;	     /* scaled = (loss - offset) / span; span 0: all equal */
+	double log_likelihood;	     /* mean per point, of the last E step */
 	int iterations;
 	bool converged;
 };

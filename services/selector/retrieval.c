@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TILE 256 /* queries per matrix product: always as many, so that a row's result
-		  * doesn't depend on its block */
+#define TILE                                                                                       \
+	256 /* queries per matrix product: always as many, so that a row's result                  \
+	     * doesn't depend on its block */
 #define SAMPLE_QUERIES_MAX 2048
 #define SAMPLE_COSINES_MAX (4u << 20)
 #define PRICE_STEPS 60
-#define PRICE_RATE 0.05  /* cosine per step and multiple of the cap */
+#define PRICE_RATE 0.05	  /* cosine per step and multiple of the cap */
 #define PRICE_MARGIN 0.97 /* of the cap; leaves few to the hard limit */
 #define CLASSES_MIN 3
 #define COVER 0.9
@@ -23,21 +24,21 @@ struct retrieval {
 	size_t pool_size, dimensions, class_count, shots;
 	uint64_t query_count, cap, taken_max;
 	float *vectors; /* pool × dimensions, centred and normalised */
-	float *centre;  /* NULL: none */
+	float *centre;	/* NULL: none */
 	uint64_t *sample_nos;
 	uint32_t *classes;
 	size_t *class_begin; /* [classes + 1] into class_member */
 	uint32_t *class_member;
-	float *price;   /* [pool] */
+	float *price;	/* [pool] */
 	uint64_t *used; /* [pool] */
 	uint64_t row_count, pair_count;
 	double cosine_sum, uncapped_sum;
 	/* Working memory. */
-	float *tile;    /* TILE × dimensions */
-	float *cosine;  /* TILE × pool */
-	float *score;   /* [pool] of one query */
-	bool *open;     /* [pool] may be picked for this query */
-	bool *seen;     /* [classes] used by this query */
+	float *tile;	/* TILE × dimensions */
+	float *cosine;	/* TILE × pool */
+	float *score;	/* [pool] of one query */
+	bool *open;	/* [pool] may be picked for this query */
+	bool *seen;	/* [classes] used by this query */
 	uint32_t *pick; /* [shots] */
 	uint32_t *turn; /* [shots] */
 };
@@ -211,8 +212,8 @@ static void picks_sort(struct retrieval *r, const float *cosine, size_t count)
 		size_t at = i;
 		for (; at > 0; at--) {
 			uint32_t other = r->pick[at - 1], other_turn = r->turn[at - 1];
-			bool before = turn != other_turn ? turn < other_turn
-							 : cosine[pick] > cosine[other];
+			bool before =
+			    turn != other_turn ? turn < other_turn : cosine[pick] > cosine[other];
 			if (!before)
 				break;
 			r->pick[at] = other;
@@ -353,9 +354,9 @@ struct retrieval_summary retrieval_summary(const struct retrieval *r)
 {
 	double pairs = r->pair_count ? (double)r->pair_count : 1;
 	return (struct retrieval_summary){
-		.row_count = r->row_count,
-		.cosine_mean = r->cosine_sum / pairs,
-		.cosine_mean_uncapped = r->uncapped_sum / pairs,
-		.hub_share = r->row_count ? (double)r->taken_max / (double)r->row_count : 0,
+	    .row_count = r->row_count,
+	    .cosine_mean = r->cosine_sum / pairs,
+	    .cosine_mean_uncapped = r->uncapped_sum / pairs,
+	    .hub_share = r->row_count ? (double)r->taken_max / (double)r->row_count : 0,
 	};
 }

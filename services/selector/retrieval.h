@@ -34,10 +34,10 @@ struct retrieval;
 
 struct retrieval_config {
 	size_t pool_size, dimensions;
-	const float *vectors;       /* pool × dimensions, as embedded; copied */
+	const float *vectors;	    /* pool × dimensions, as embedded; copied */
 	const uint64_t *sample_nos; /* [pool] or RETRIEVAL_NO_SAMPLE */
 	const uint32_t *classes;    /* [pool], below class_count */
-	const float *centre;        /* [dimensions] mean of the samples' vectors; NULL: none */
+	const float *centre;	    /* [dimensions] mean of the samples' vectors; NULL: none */
 	size_t class_count;
 	size_t shots;
 	uint64_t query_count; /* of all blocks together */
@@ -46,16 +46,16 @@ struct retrieval_config {
 /* Queries of one block. */
 struct retrieval_queries {
 	size_t n;
-	const float *vectors;       /* n × dimensions, as embedded */
+	const float *vectors;	    /* n × dimensions, as embedded */
 	const uint64_t *sample_nos; /* [n] */
 	const float *probabilities; /* n × classes, or NULL: plain nearest ones */
 };
 
 struct retrieval_summary {
 	uint64_t row_count;
-	double cosine_mean;          /* of the demonstrations given */
+	double cosine_mean;	     /* of the demonstrations given */
 	double cosine_mean_uncapped; /* of what no cap would have given */
-	double hub_share;            /* share of the rows that the most-used one is in */
+	double hub_share;	     /* share of the rows that the most-used one is in */
 };
 
 /* ERR_NO_MEMORY. An empty pool or no shots are fine: rows are then empty. */

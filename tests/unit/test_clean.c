@@ -144,8 +144,7 @@ static void many_equal_rows(void **state)
 	all_defined(c, 200, 2);
 	assert_false(clean_summary(c).separated);
 	for (size_t i = 1; i < 200; i++)
-		assert_true(clean_row(c, i).clean_probability ==
-			    clean_row(c, 0).clean_probability);
+		assert_true(clean_row(c, i).clean_probability == clean_row(c, 0).clean_probability);
 	clean_free(c);
 }
 
@@ -183,13 +182,13 @@ static void least_supported_are_asked_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden),
-		cmocka_unit_test(strictly_monotone_in_the_loss),
-		cmocka_unit_test(blocks_do_not_matter),
-		cmocka_unit_test(degenerate),
-		cmocka_unit_test(many_equal_rows),
-		cmocka_unit_test(bad_rows_are_refused),
-		cmocka_unit_test(least_supported_are_asked_again),
+	    cmocka_unit_test(golden),
+	    cmocka_unit_test(strictly_monotone_in_the_loss),
+	    cmocka_unit_test(blocks_do_not_matter),
+	    cmocka_unit_test(degenerate),
+	    cmocka_unit_test(many_equal_rows),
+	    cmocka_unit_test(bad_rows_are_refused),
+	    cmocka_unit_test(least_supported_are_asked_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

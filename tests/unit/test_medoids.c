@@ -45,7 +45,8 @@ static void clusters_get_one_each(void **state)
 	float rows[30 * 3];
 	for (size_t i = 0; i < 30; i++)
 		for (size_t d = 0; d < 3; d++)
-			rows[i * 3 + d] = (i % 3 == d ? 1.0f : 0) + 0.001f * (float)((i * 7 + d) % 5);
+			rows[i * 3 + d] =
+			    (i % 3 == d ? 1.0f : 0) + 0.001f * (float)((i * 7 + d) % 5);
 	medoids_normalise(rows, 30, 3, NULL);
 	uint32_t members[3];
 	assert_int_equal(medoids_pick(rows, 30, 3, 3, members), ERR_OK);
@@ -91,10 +92,10 @@ static void quotas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(as_good_as_pam),
-		cmocka_unit_test(clusters_get_one_each),
-		cmocka_unit_test(degenerate),
-		cmocka_unit_test(quotas),
+	    cmocka_unit_test(as_good_as_pam),
+	    cmocka_unit_test(clusters_get_one_each),
+	    cmocka_unit_test(degenerate),
+	    cmocka_unit_test(quotas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,8 +16,8 @@
 #pragma GCC diagnostic pop
 
 static void same_as_sklearn(const float *losses, size_t n, const double *means,
-			    const double *variances, const double *weights,
-			    const double *posterior, int iterations)
+			    const double *variances, const double *weights, const double *posterior,
+			    int iterations)
 {
 	struct mixture m;
 	assert_int_equal(mixture_fit(losses, n, NULL, 0, 0, &m), ERR_OK);
@@ -48,9 +48,9 @@ static void posterior_is_monotone(void **state)
 {
 	(void)state;
 	const struct mixture cases[] = {
-		{.part = {{0.1, 0.001, 0.8}, {0.7, 0.1, 0.2}}, .span = 1},
-		{.part = {{0.1, 0.1, 0.5}, {0.7, 0.001, 0.5}}, .span = 1},
-		{.part = {{0.3, 0.02, 0.5}, {0.4, 0.02, 0.5}}, .span = 1},
+	    {.part = {{0.1, 0.001, 0.8}, {0.7, 0.1, 0.2}}, .span = 1},
+	    {.part = {{0.1, 0.1, 0.5}, {0.7, 0.001, 0.5}}, .span = 1},
+	    {.part = {{0.3, 0.02, 0.5}, {0.4, 0.02, 0.5}}, .span = 1},
 	};
 	for (size_t k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
 		double before = 1;
@@ -122,12 +122,12 @@ static void large_input_is_sampled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden),
-		cmocka_unit_test(posterior_is_monotone),
-		cmocka_unit_test(separation),
-		cmocka_unit_test(degenerate),
-		cmocka_unit_test(small_class_is_shrunk),
-		cmocka_unit_test(large_input_is_sampled),
+	    cmocka_unit_test(golden),
+	    cmocka_unit_test(posterior_is_monotone),
+	    cmocka_unit_test(separation),
+	    cmocka_unit_test(degenerate),
+	    cmocka_unit_test(small_class_is_shrunk),
+	    cmocka_unit_test(large_input_is_sampled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

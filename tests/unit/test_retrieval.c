@@ -145,9 +145,14 @@ static struct crowd *crowd_make(struct retrieval_config *config)
 	for (size_t i = 0; i < MANY; i++)
 		c->nos[i] = i;
 	*config = (struct retrieval_config){
-		.pool_size = HUB_POOL, .dimensions = HUB_DIMENSIONS, .vectors = c->pool,
-		.sample_nos = c->pool_nos, .classes = c->classes, .class_count = 2, .shots = 4,
-		.query_count = MANY,
+	    .pool_size = HUB_POOL,
+	    .dimensions = HUB_DIMENSIONS,
+	    .vectors = c->pool,
+	    .sample_nos = c->pool_nos,
+	    .classes = c->classes,
+	    .class_count = 2,
+	    .shots = 4,
+	    .query_count = MANY,
 	};
 	return c;
 }
@@ -222,11 +227,11 @@ static void degenerate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_as_brute_force),
-		cmocka_unit_test(never_its_own_demonstration),
-		cmocka_unit_test(likeliest_classes_interleaved),
-		cmocka_unit_test(hubs_are_capped),
-		cmocka_unit_test(degenerate),
+	    cmocka_unit_test(same_as_brute_force),
+	    cmocka_unit_test(never_its_own_demonstration),
+	    cmocka_unit_test(likeliest_classes_interleaved),
+	    cmocka_unit_test(hubs_are_capped),
+	    cmocka_unit_test(degenerate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

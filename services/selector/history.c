@@ -1,0 +1,499 @@
+#include "selector/history.h"
+
+#include "selector/oof.h"
+#include "store/store.h"
+#include "wire/frame.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAP_GIB 256
+
+enum table {
+	TABLE_META,
+	TABLE_OOF,
+	TABLE_VECTORS,
+	TABLE_POOL_VECTORS,
+	TABLE_POOLS,
+	TABLE_SELECTION,
+	TABLE_NEAREST,
+	TABLE_COUNT,
+};
+
+static const char *const table_names[TABLE_COUNT] = {
+    "meta", "oof", "vectors", "pool_vectors", "pools", "selection", "nearest",
+};
+
+struct history {
+	struct store *store;
+	struct store_txn *txn; /* open write transaction or NULL */
+};
+
+/* In front of a block of vectors; rows × dimensions floats follow. */
+struct vectors_head {
+	uint32_t dimensions;
+	uint32_t rows;
+};
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vectors are stored as they are sent");
+
+enum err history_open(const char *dir, struct history **ret_history, struct err_msg *msg)
+{
+	struct history *h = calloc(1, sizeof *h);
+	if (!h)
+		return err_set(msg, ERR_NO_MEMORY, "no memory for the history");
+	enum err e = store_open(dir, table_names, TABLE_COUNT, MAP_GIB, &h->store, msg);
+	if (e) {
+		free(h);
+		return e;
+	}
+	*ret_history = h;
+	return ERR_OK;
+}
+
+void history_close(struct history *h)
+{
+	if (!h)
+		return;
+	store_abort(h->txn);
+	store_close(h->store);
+	free(h);
+}
+
+enum err history_commit(struct history *h)
+{
+	if (!h->txn)
+		return ERR_OK;
+	struct store_txn *txn = h->txn;
+	h->txn = NULL;
+	return store_commit(txn);
+}
+
+static enum err write_begin(struct history *h)
+{
+	return h->txn ? ERR_OK : store_begin(h->store, true, &h->txn);
+}
+
+/* Keys of a fold's chunks: (round, fold) as one number, then seq. Both are 32 bits, so
+ * that byte order is the order of rounds. */
+static struct store_key oof_key(uint32_t round, uint32_t fold, uint64_t seq)
+{
+	return store_key_u64_u32_u32((uint64_t)round << 32 | fold, (uint32_t)(seq >> 32),
+				     (uint32_t)seq);
+}
+
+static uint64_t oof_key_group(const struct store_value *key)
+{
+	return store_key_read_u64(key, 0);
+}
+
+static void oof_name(char *name, size_t size, uint32_t round, uint32_t fold)
+{
+	(void)snprintf(name, size, "oof/%u/%u", round, fold);
+}
+
+static enum table rows_table(enum history_rows rows)
+{
+	return rows == HISTORY_SELECTION ? TABLE_SELECTION : TABLE_NEAREST;
+}
+
+static void rows_name(char *name, size_t size, enum history_rows rows, uint32_t round)
+{
+	(void)snprintf(name, size, "%s/%u", rows == HISTORY_SELECTION ? "selection" : "nearest",
+		       round);
+}
+
+static enum err meta_put(struct history *h, const char *name, uint64_t count)
+{
+	return store_put(h->txn, TABLE_META, name, strlen(name), &count, sizeof count);
+}
+
+static enum err meta_get(struct store_txn *t, const char *name, uint64_t *ret_count)
+{
+	struct store_value value;
+	enum err e = store_get(t, TABLE_META, name, strlen(name), &value);
+	if (e)
+		return e;
+	if (value.size != sizeof *ret_count)
+		return ERR_CORRUPT;
+	memcpy(ret_count, value.data, sizeof *ret_count);
+	return ERR_OK;
+}
+
+/* Deletes the entries from `from` on up to, not with, the first key >= `to`. */
+static enum err range_delete(struct store_txn *t, enum table table, struct store_key from,
+			     const struct store_key *to)
+{
+	for (;;) {
+		struct store_cursor *cursor;
+		struct store_value key, value;
+		unsigned char found[sizeof from.bytes];
+		size_t found_size = 0;
+		enum err e = store_cursor_open(t, table, &cursor);
+		if (e)
+			return e;
+		e = store_cursor_seek(cursor, from.bytes, from.size, &key, &value);
+		if (!e && key.size == to->size && memcmp(key.data, to->bytes, to->size) < 0) {
+			found_size = key.size;
+			memcpy(found, key.data, found_size);
+		}
+		store_cursor_close(cursor);
+		if (e == ERR_NOT_FOUND || (!e && !found_size))
+			return ERR_OK;
+		if (!e)
+			e = store_delete(t, table, found, found_size);
+		if (e)
+			return e;
+	}
+}
+
+enum err history_oof_begin(struct history *h, uint32_t round, uint32_t fold)
+{
+	char name[64];
+	struct store_key to = oof_key(round, fold, UINT64_MAX);
+	enum err e = write_begin(h);
+	oof_name(name, sizeof name, round, fold);
+	if (!e)
+		e = store_delete(h->txn, TABLE_META, name, strlen(name));
+	if (!e)
+		e = range_delete(h->txn, TABLE_OOF, oof_key(round, fold, 0), &to);
+	return e;
+}
+
+enum err history_oof_put(struct history *h, uint32_t round, uint32_t fold, uint64_t seq,
+			 const Freeal__OofChunk *chunk)
+{
+	struct store_key key = oof_key(round, fold, seq);
+	size_t size = oof_chunk_bytes(chunk);
+	void *data = malloc(size);
+	if (!data)
+		return ERR_NO_MEMORY;
+	oof_chunk_write(chunk, data);
+	enum err e = write_begin(h);
+	if (!e)
+		e = store_put(h->txn, TABLE_OOF, key.bytes, key.size, data, size);
+	free(data);
+	return e;
+}
+
+enum err history_oof_end(struct history *h, uint32_t round, uint32_t fold)
+{
+	char name[64];
+	oof_name(name, sizeof name, round, fold);
+	enum err e = write_begin(h);
+	return e ? e : meta_put(h, name, 1);
+}
+
+enum err history_oof_prune(struct history *h, uint32_t round)
+{
+	struct store_key to = oof_key(round, 0, 0);
+	enum err e = write_begin(h);
+	return e ? e : range_delete(h->txn, TABLE_OOF, oof_key(0, 0, 0), &to);
+}
+
+/* Copies the rows of a stored block, at most HISTORY_VECTOR_ROWS; 0 when there are none
+ * of that many dimensions. */
+static enum err block_load(struct store_txn *t, uint64_t block, uint32_t dimensions, float *rows,
+			   uint32_t *ret_count)
+{
+	struct store_key key = store_key_u64(block);
+	struct store_value value;
+	struct vectors_head head;
+	*ret_count = 0;
+	enum err e = store_get(t, TABLE_VECTORS, key.bytes, key.size, &value);
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	if (value.size < sizeof head)
+		return ERR_CORRUPT;
+	memcpy(&head, value.data, sizeof head);
+	size_t bytes = (size_t)head.rows * head.dimensions * sizeof *rows;
+	if (head.rows > HISTORY_VECTOR_ROWS || value.size != sizeof head + bytes)
+		return ERR_CORRUPT;
+	if (head.dimensions != dimensions)
+		return ERR_OK;
+	memcpy(rows, (const char *)value.data + sizeof head, bytes);
+	*ret_count = head.rows;
+	return ERR_OK;
+}
+
+/* Puts `count` rows into one block from row `at` on; what was there behind them stays. */
+static enum err block_store(struct history *h, uint64_t block, uint32_t at, uint32_t count,
+			    uint32_t dimensions, const void *rows, char *work)
+{
+	struct store_key key = store_key_u64(block);
+	float *all = (float *)(void *)(work + sizeof(struct vectors_head));
+	struct vectors_head head = {.dimensions = dimensions};
+	enum err e = ERR_OK;
+	if (count < HISTORY_VECTOR_ROWS)
+		e = block_load(h->txn, block, dimensions, all, &head.rows);
+	if (!e && head.rows < at)
+		e = ERR_INVALID;
+	if (e)
+		return e;
+	if (head.rows < at + count)
+		head.rows = at + count;
+	memcpy(all + (size_t)at * dimensions, rows, (size_t)count * dimensions * sizeof *all);
+	memcpy(work, &head, sizeof head);
+	return store_put(h->txn, TABLE_VECTORS, key.bytes, key.size, work,
+			 sizeof head + (size_t)head.rows * dimensions * sizeof *all);
+}
+
+static size_t chunk_rows(const Freeal__VectorChunk *chunk)
+{
+	return chunk->vectors.len / (chunk->dimensions * sizeof(float));
+}
+
+enum err history_vectors_put(struct history *h, const Freeal__VectorChunk *chunk)
+{
+	uint32_t dimensions = chunk->dimensions;
+	size_t rows = chunk_rows(chunk), row_bytes = dimensions * sizeof(float);
+	char *work = malloc(sizeof(struct vectors_head) + HISTORY_VECTOR_ROWS * row_bytes);
+	if (!work)
+		return ERR_NO_MEMORY;
+	enum err e = write_begin(h);
+	for (size_t i = 0; !e && i < rows;) {
+		uint64_t no = chunk->first + i;
+		uint32_t at = no % HISTORY_VECTOR_ROWS;
+		size_t count = HISTORY_VECTOR_ROWS - at;
+		if (count > rows - i)
+			count = rows - i;
+		e = block_store(h, no / HISTORY_VECTOR_ROWS, at, (uint32_t)count, dimensions,
+				chunk->vectors.data + i * row_bytes, work);
+		i += count;
+	}
+	free(work);
+	return e;
+}
+
+enum err history_pool_vectors_put(struct history *h, uint32_t version,
+				  const Freeal__VectorChunk *chunk)
+{
+	size_t rows = chunk_rows(chunk), row_bytes = chunk->dimensions * sizeof(float);
+	enum err e = write_begin(h);
+	for (size_t i = 0; !e && i < rows; i++) {
+		struct store_key key = store_key_u32_u64(version, chunk->first + i);
+		e = store_put(h->txn, TABLE_POOL_VECTORS, key.bytes, key.size,
+			      chunk->vectors.data + i * row_bytes, row_bytes);
+	}
+	return e;
+}
+
+/* Without the texts, which are not needed here and may be long. */
+enum err history_pool_put(struct history *h, const Freeal__Pool *pool)
+{
+	size_t n = pool->n_demonstrations;
+	Freeal__Demonstration *items = calloc(n + 1, sizeof *items);
+	Freeal__Demonstration **list = calloc(n + 1, sizeof *list);
+	Freeal__Pool bare = FREEAL__POOL__INIT;
+	enum err e = items && list ? write_begin(h) : ERR_NO_MEMORY;
+	for (size_t i = 0; !e && i < n; i++) {
+		freeal__demonstration__init(&items[i]);
+		items[i].class_id = pool->demonstrations[i]->class_id;
+		items[i].generated = pool->demonstrations[i]->generated;
+		items[i].sample_no = pool->demonstrations[i]->sample_no;
+		list[i] = &items[i];
+	}
+	bare.version = pool->version;
+	bare.demonstrations = list;
+	bare.n_demonstrations = n;
+	size_t size = freeal__pool__get_packed_size(&bare);
+	uint8_t *data = e ? NULL : malloc(size + 1);
+	if (!e && !data)
+		e = ERR_NO_MEMORY;
+	if (!e) {
+		struct store_key key = store_key_u64(pool->version);
+		(void)freeal__pool__pack(&bare, data);
+		e = store_put(h->txn, TABLE_POOLS, key.bytes, key.size, data, size);
+	}
+	free(data);
+	free(items);
+	free(list);
+	return e;
+}
+
+enum err history_rows_begin(struct history *h, enum history_rows rows, uint32_t round)
+{
+	char name[64];
+	struct store_key to = store_key_u32_u64(round, UINT64_MAX);
+	enum err e = write_begin(h);
+	rows_name(name, sizeof name, rows, round);
+	if (!e)
+		e = store_delete(h->txn, TABLE_META, name, strlen(name));
+	if (!e)
+		e = range_delete(h->txn, rows_table(rows), store_key_u32_u64(round, 0), &to);
+	return e;
+}
+
+enum err history_rows_put(struct history *h, enum history_rows rows, uint32_t round, uint64_t seq,
+			  const void *data, size_t size)
+{
+	struct store_key key = store_key_u32_u64(round, seq);
+	enum err e = write_begin(h);
+	return e ? e : store_put(h->txn, rows_table(rows), key.bytes, key.size, data, size);
+}
+
+enum err history_rows_end(struct history *h, enum history_rows rows, uint32_t round,
+			  uint64_t chunk_count)
+{
+	char name[64];
+	rows_name(name, sizeof name, rows, round);
+	enum err e = write_begin(h);
+	return e ? e : meta_put(h, name, chunk_count);
+}
+
+enum err history_rows_get(struct history *h, enum history_rows rows, uint32_t round, uint64_t seq,
+			  struct buf *out, bool *ret_last)
+{
+	char name[64];
+	struct store_key key = store_key_u32_u64(round, seq);
+	struct store_txn *t;
+	struct store_value value;
+	uint64_t count = 0;
+	enum err e = store_begin(h->store, false, &t);
+	if (e)
+		return e;
+	rows_name(name, sizeof name, rows, round);
+	e = meta_get(t, name, &count);
+	if (!e)
+		e = store_get(t, rows_table(rows), key.bytes, key.size, &value);
+	if (!e) {
+		buf_add(out, value.data, value.size);
+		e = buf_error(out);
+	}
+	store_abort(t);
+	if (!e)
+		*ret_last = seq + 1 >= count;
+	return e;
+}
+
+enum err history_vectors_get(struct history *h, uint64_t first, size_t count, size_t dimensions,
+			     float *ret_vectors)
+{
+	struct store_txn *t;
+	float *rows = malloc(HISTORY_VECTOR_ROWS * dimensions * sizeof *rows);
+	if (!rows)
+		return ERR_NO_MEMORY;
+	enum err e = store_begin(h->store, false, &t);
+	if (e) {
+		free(rows);
+		return e;
+	}
+	for (size_t i = 0; !e && i < count;) {
+		uint64_t no = first + i;
+		uint32_t at = no % HISTORY_VECTOR_ROWS, there;
+		size_t take = HISTORY_VECTOR_ROWS - at;
+		if (take > count - i)
+			take = count - i;
+		e = block_load(t, no / HISTORY_VECTOR_ROWS, (uint32_t)dimensions, rows, &there);
+		if (!e && there < at + take)
+			e = ERR_NOT_FOUND;
+		if (!e)
+			memcpy(ret_vectors + i * dimensions, rows + at * dimensions,
+			       take * dimensions * sizeof *rows);
+		i += take;
+	}
+	store_abort(t);
+	free(rows);
+	return e;
+}
+
+enum err history_dimensions(struct history *h, size_t *ret_dimensions)
+{
+	struct store_txn *t;
+	struct store_key key = store_key_u64(0);
+	struct store_value value;
+	enum err e = store_begin(h->store, false, &t);
+	if (e)
+		return e;
+	e = store_get(t, TABLE_VECTORS, key.bytes, key.size, &value);
+	struct vectors_head head;
+	if (!e && value.size < sizeof head)
+		e = ERR_CORRUPT;
+	if (!e) {
+		memcpy(&head, value.data, sizeof head);
+		*ret_dimensions = head.dimensions;
+	}
+	store_abort(t);
+	return e;
+}
+
+enum err history_pool_vector_get(struct history *h, uint32_t version, uint64_t number,
+				 size_t dimensions, float *ret_vector)
+{
+	struct store_txn *t;
+	struct store_key key = store_key_u32_u64(version, number);
+	struct store_value value;
+	enum err e = store_begin(h->store, false, &t);
+	if (e)
+		return e;
+	e = store_get(t, TABLE_POOL_VECTORS, key.bytes, key.size, &value);
+	if (!e && value.size != dimensions * sizeof *ret_vector)
+		e = ERR_INVALID;
+	if (!e)
+		memcpy(ret_vector, value.data, value.size);
+	store_abort(t);
+	return e;
+}
+
+enum err history_pool_get(struct history *h, uint64_t version, Freeal__Pool **ret_pool)
+{
+	struct store_txn *t;
+	struct store_key key = store_key_u64(version);
+	struct store_value value;
+	enum err e = store_begin(h->store, false, &t);
+	if (e)
+		return e;
+	e = store_get(t, TABLE_POOLS, key.bytes, key.size, &value);
+	if (!e) {
+		Freeal__Pool *pool =
+		    frame_message_unpack(&freeal__pool__descriptor, value.data, value.size);
+		if (pool)
+			*ret_pool = pool;
+		else
+			e = ERR_CORRUPT;
+	}
+	store_abort(t);
+	return e;
+}
+
+bool history_oof_complete(struct history *h, uint32_t round, uint32_t fold)
+{
+	char name[64];
+	uint64_t count;
+	struct store_txn *t;
+	oof_name(name, sizeof name, round, fold);
+	if (store_begin(h->store, false, &t) != ERR_OK)
+		return false;
+	bool complete = meta_get(t, name, &count) == ERR_OK;
+	store_abort(t);
+	return complete;
+}
+
+enum err history_oof_get(struct history *h, uint32_t round, uint32_t fold, uint64_t *seq,
+			 struct buf *out)
+{
+	struct store_txn *t;
+	struct store_cursor *cursor;
+	struct store_key from = oof_key(round, fold, *seq);
+	struct store_value key, value;
+	enum err e = store_begin(h->store, false, &t);
+	if (e)
+		return e;
+	e = store_cursor_open(t, TABLE_OOF, &cursor);
+	if (!e) {
+		e = store_cursor_seek(cursor, from.bytes, from.size, &key, &value);
+		if (!e && oof_key_group(&key) != ((uint64_t)round << 32 | fold))
+			e = ERR_NOT_FOUND;
+		if (!e) {
+			*seq = (uint64_t)store_key_read_u32(&key, 8) << 32 |
+			       store_key_read_u32(&key, 12);
+			buf_add(out, value.data, value.size);
+			e = buf_error(out);
+		}
+		store_cursor_close(cursor);
+	}
+	store_abort(t);
+	return e;
+}

@@ -1,0 +1,184 @@
+#include "selector/runner.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUEUE_MAX 8 /* chunks of about 1 MiB */
+
+struct runner {
+	pthread_t thread;
+	int fd;		     /* eventfd: the queue has something */
+	bool idle;	     /* the loop's view */
+	struct job *current; /* the loop's view */
+
+	pthread_mutex_t mutex; /* over what follows */
+	pthread_cond_t wake;   /* a job came, or the queue has room */
+	struct job *next;      /* to be run */
+	struct runner_item queue[QUEUE_MAX];
+	size_t first, count;
+	uint64_t seq; /* of the running job's next chunk */
+	bool stop;
+};
+
+static void signal_loop(struct runner *r)
+{
+	uint64_t one = 1;
+	ssize_t n;
+	do
+		n = write(r->fd, &one, sizeof one);
+	while (n < 0 && errno == EINTR);
+}
+
+/* Waits for room; takes `item.data`. */
+static enum err queue_put(struct runner *r, struct runner_item item)
+{
+	(void)pthread_mutex_lock(&r->mutex);
+	while (r->count == QUEUE_MAX && !r->stop && !(item.data && atomic_load(&item.job->cancel)))
+		(void)pthread_cond_wait(&r->wake, &r->mutex);
+	bool room = r->count < QUEUE_MAX;
+	if (room) {
+		item.seq = r->seq++;
+		r->queue[(r->first + r->count++) % QUEUE_MAX] = item;
+	}
+	(void)pthread_mutex_unlock(&r->mutex);
+	if (!room) {
+		free(item.data);
+		return ERR_CANCELLED;
+	}
+	signal_loop(r);
+	return ERR_OK;
+}
+
+static enum err chunk_emit(struct job *j, const void *data, size_t size)
+{
+	void *copy = malloc(size + 1);
+	if (!copy)
+		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for rows");
+	memcpy(copy, data, size);
+	enum err e =
+	    queue_put(j->emit_context, (struct runner_item){.job = j, .data = copy, .size = size});
+	return e ? err_set(&j->msg, e, "cancelled") : ERR_OK;
+}
+
+static void *runner_main(void *context)
+{
+	struct runner *r = context;
+	(void)pthread_mutex_lock(&r->mutex);
+	while (!r->stop) {
+		if (!r->next) {
+			(void)pthread_cond_wait(&r->wake, &r->mutex);
+			continue;
+		}
+		struct job *j = r->next;
+		r->next = NULL;
+		r->seq = 0;
+		(void)pthread_mutex_unlock(&r->mutex);
+		enum err e = job_run(j);
+		/* Not put only when the process ends. */
+		err_ignore(queue_put(r, (struct runner_item){.job = j, .error = e}));
+		(void)pthread_mutex_lock(&r->mutex);
+	}
+	(void)pthread_mutex_unlock(&r->mutex);
+	return NULL;
+}
+
+static void runner_release(struct runner *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		free(r->queue[(r->first + i) % QUEUE_MAX].data);
+	if (r->fd >= 0)
+		(void)close(r->fd);
+	(void)pthread_cond_destroy(&r->wake);
+	(void)pthread_mutex_destroy(&r->mutex);
+	free(r);
+}
+
+enum err runner_new(struct runner **ret_runner, struct err_msg *msg)
+{
+	struct runner *r = calloc(1, sizeof *r);
+	if (!r)
+		return err_set(msg, ERR_NO_MEMORY, "no memory for the worker thread");
+	r->idle = true;
+	(void)pthread_mutex_init(&r->mutex, NULL);
+	(void)pthread_cond_init(&r->wake, NULL);
+	r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int code = r->fd < 0 ? errno : pthread_create(&r->thread, NULL, runner_main, r);
+	if (code) {
+		runner_release(r);
+		return err_set(msg, ERR_IO, "cannot start the worker thread: %s", strerror(code));
+	}
+	*ret_runner = r;
+	return ERR_OK;
+}
+
+bool runner_free(struct runner *r, uint32_t timeout_ms)
+{
+	if (!r)
+		return true;
+	if (r->current)
+		atomic_store(&r->current->cancel, true);
+	(void)pthread_mutex_lock(&r->mutex);
+	r->stop = true;
+	(void)pthread_cond_signal(&r->wake);
+	(void)pthread_mutex_unlock(&r->mutex);
+	struct timespec until;
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)timeout_ms * 1000000u;
+	until.tv_sec += (time_t)(ns / 1000000000u);
+	until.tv_nsec = (long)(ns % 1000000000u);
+	if (pthread_timedjoin_np(r->thread, NULL, &until) != 0)
+		return false;
+	runner_release(r);
+	return true;
+}
+
+int runner_fd(const struct runner *r)
+{
+	return r->fd;
+}
+
+bool runner_idle(const struct runner *r)
+{
+	return r->idle;
+}
+
+void runner_start(struct runner *r, struct job *j)
+{
+	assert(r->idle);
+	j->emit = chunk_emit;
+	j->emit_context = r;
+	r->idle = false;
+	r->current = j;
+	(void)pthread_mutex_lock(&r->mutex);
+	r->next = j;
+	(void)pthread_cond_signal(&r->wake);
+	(void)pthread_mutex_unlock(&r->mutex);
+}
+
+bool runner_take(struct runner *r, struct runner_item *ret_item)
+{
+	(void)pthread_mutex_lock(&r->mutex);
+	bool any = r->count > 0;
+	if (any) {
+		*ret_item = r->queue[r->first];
+		r->first = (r->first + 1) % QUEUE_MAX;
+		r->count--;
+		(void)pthread_cond_signal(&r->wake);
+	} else {
+		uint64_t count;
+		ssize_t ignored = read(r->fd, &count, sizeof count);
+		(void)ignored;
+	}
+	(void)pthread_mutex_unlock(&r->mutex);
+	if (any && !ret_item->data) {
+		r->idle = true;
+		r->current = NULL;
+	}
+	return any;
+}
