@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FOLD_COUNT_MAX 1000u
@@ -50,6 +51,21 @@ void job_free(struct job *j)
 	free(j);
 }
 
+bool job_named(const struct job *j, const Freeal__WorkName *name)
+{
+	const Freeal__WorkName *own = j->work->name;
+	return own->kind == name->kind && own->round == name->round && own->item == name->item &&
+	       own->slot == name->slot;
+}
+
+void job_log(const struct job *j, enum log_level level, const char *event, const char *reason)
+{
+	const Freeal__WorkName *n = j->work->name;
+	log_write(level, event, "kind=%d round=%u item=%llu slot=%u attempt=%u%s%s", (int)n->kind,
+		  n->round, (unsigned long long)n->item, n->slot, j->work->attempt,
+		  reason ? " reason=" : "", reason ? reason : "");
+}
+
 static enum err block_check(struct job *j, uint64_t from, uint64_t to, uint64_t sample_count)
 {
 	if (from >= to || to > sample_count || to - from > BLOCK_ROW_COUNT_MAX)
@@ -81,9 +97,10 @@ static enum err train_need(struct job *j, const Freeal__TrainOrder *order,
 		return err_set(&j->msg, ERR_INVALID, "fold %u of %u can't be", order->fold,
 			       order->folds);
 	*need = (struct supply_need){.sample_count = order->sample_count,
-				     .change_count = order->change_count,
-				     .selection = order->final,
-				     .selection_round = order->selection_round};
+				     .change_count = order->change_count};
+	if (order->final)
+		(void)snprintf(need->selection, sizeof need->selection, "selection/%u",
+			       order->selection_round);
 	return ERR_OK;
 }
 

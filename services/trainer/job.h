@@ -6,8 +6,10 @@
 #ifndef FREEAL_TRAINER_JOB_H
 #define FREEAL_TRAINER_JOB_H
 
+#include "base/log.h"
 #include "trainer/dataset.h"
 #include "trainer/outbox.h"
+#include "trainer/refit.h"
 #include "trainer/selection.h"
 #include "trainer/supply.h"
 #include "wire/stream.h"
@@ -42,6 +44,7 @@ struct job {
 	Freeal__Work *work;
 	Freeal__Project *project;    /* as it was when the work came */
 	struct selection *selection; /* final TRAIN */
+	struct refit *refit;         /* final TRAIN under recipe "paper"; the loop's */
 	atomic_bool cancel;          /* nobody wants the result any more */
 	atomic_uint_fast64_t done, total;
 	struct job_outcome outcome;
@@ -51,6 +54,9 @@ struct job {
 /* Keeps copies of the work and the project. NULL: no memory. */
 struct job *job_new(const Freeal__Work *work, const Freeal__Project *project);
 void job_free(struct job *j);
+bool job_named(const struct job *j, const Freeal__WorkName *name);
+/* One line that names the job; `reason` may be NULL. */
+void job_log(const struct job *j, enum log_level level, const char *event, const char *reason);
 
 /* What the replica has to hold before the job can run. ERR_INVALID: the order makes no
  * sense for this project; `j->msg` says why. */

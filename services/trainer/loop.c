@@ -44,24 +44,12 @@ struct loop {
 	char model_dir[4096];
 	Freeal__Project *project; /* NULL: before the first Welcome */
 	struct job *jobs;         /* oldest first */
+	struct refit *refit;
+	char losses_name[STREAM_NAME_BYTES_MAX]; /* the refit's, offered; "": none */
+	struct supply_need clean_need;           /* the refit's answer, being pulled */
 	enum err error;           /* the process should end with it */
 	struct err_msg *msg;
 };
-
-static bool work_name_equal(const Freeal__WorkName *a, const Freeal__WorkName *b)
-{
-	return a->kind == b->kind && a->round == b->round && a->item == b->item &&
-	       a->slot == b->slot;
-}
-
-static void job_log(const struct job *j, enum log_level level, const char *event,
-		    const char *reason)
-{
-	const Freeal__WorkName *n = j->work->name;
-	log_write(level, event, "kind=%d round=%u item=%llu slot=%u attempt=%u%s%s", (int)n->kind,
-		  n->round, (unsigned long long)n->item, n->slot, j->work->attempt,
-		  reason ? " reason=" : "", reason ? reason : "");
-}
 
 static void job_remove(struct loop *l, struct job *j)
 {
@@ -157,7 +145,7 @@ static void cancel_take(void *context, const Freeal__WorkName *name)
 {
 	struct loop *l = context;
 	struct job *j = l->jobs;
-	while (j && (atomic_load(&j->cancel) || !work_name_equal(j->work->name, name)))
+	while (j && (atomic_load(&j->cancel) || !job_named(j, name)))
 		j = j->next;
 	if (!j)
 		return;
@@ -200,11 +188,59 @@ static void refused_take(void *context, const char *reason)
 		l->error = err_set(l->msg, ERR_PROTOCOL, "the coordinator refused: %s", reason);
 }
 
+static struct job *running_job(const struct loop *l)
+{
+	struct job *j = l->jobs;
+	while (j && j->state != JOB_RUNNING)
+		j = j->next;
+	return j;
+}
+
+/* The selector has the losses: the clean set that it made of them is pulled. */
+static void losses_stored(struct loop *l, const Freeal__Stored *stored)
+{
+	l->losses_name[0] = '\0';
+	const struct job *j = running_job(l);
+	if (stored->error[0] || !j || !j->refit) {
+		refit_answer(l->refit, NULL, ERR_INVALID, stored->error);
+		return;
+	}
+	l->clean_need = (struct supply_need){.sample_count = j->work->train->sample_count};
+	(void)snprintf(l->clean_need.selection, sizeof l->clean_need.selection, "clean%s",
+		       strchr(stored->stream, '/'));
+}
+
+/* Sends the losses that a training wants a clean set for, and hands it over. */
+static void refit_tick(struct loop *l)
+{
+	uint32_t epoch;
+	struct outbox_stream *losses = refit_take(l->refit, &epoch);
+	if (losses) {
+		l->clean_need.selection[0] = '\0';
+		(void)snprintf(l->losses_name, sizeof l->losses_name, "%s",
+			       outbox_stream_name(losses));
+		enum err e = outbox_put(l->outbox, losses);
+		assert(!e); /* jobs start only while there is room */
+	}
+	if (l->clean_need.selection[0] == '\0')
+		return;
+	struct err_msg msg = {0};
+	enum err e = supply_check(l->supply, &l->clean_need, l->now_ms, &msg);
+	if (e == ERR_AGAIN)
+		return;
+	l->clean_need.selection[0] = '\0';
+	refit_answer(l->refit, e ? NULL : supply_selection_take(l->supply), e, msg.text);
+}
+
 /* The selector has the stream, or won't take it: its job is done. */
 static void stored_take(struct loop *l, const Freeal__Stored *stored)
 {
 	if (!outbox_drop(l->outbox, stored->stream))
 		return;
+	if (strcmp(stored->stream, l->losses_name) == 0) {
+		losses_stored(l, stored);
+		return;
+	}
 	struct job *j = l->jobs;
 	while (j && (j->state != JOB_OFFERED ||
 		     strcmp(j->outcome.stream_name, stored->stream) != 0))
@@ -261,6 +297,12 @@ static void runner_drain(struct loop *l)
 	struct job *j = runner_take(l->runner, &e);
 	if (!j)
 		return;
+	if (l->losses_name[0]) {
+		/* Cancelled in the middle of a refit. */
+		(void)outbox_drop(l->outbox, l->losses_name);
+		l->losses_name[0] = '\0';
+	}
+	l->clean_need.selection[0] = '\0';
 	if (atomic_load(&j->cancel)) {
 		job_remove(l, j);
 	} else if (e) {
@@ -304,8 +346,11 @@ static void jobs_tick(struct loop *l)
 		job_end(l, j, j->msg.text);
 		return;
 	}
-	if (need.selection)
+	if (need.selection[0]) {
 		j->selection = supply_selection_take(l->supply);
+		if (strcmp(j->work->train->recipe, "paper") == 0)
+			j->refit = l->refit;
+	}
 	j->state = JOB_RUNNING;
 	job_log(j, LOG_LEVEL_INFO, "job_start", NULL);
 	runner_start(l->runner, j);
@@ -330,15 +375,11 @@ static uint64_t selector_tick(struct loop *l)
 static uint64_t loop_tick(struct loop *l)
 {
 	runner_drain(l);
+	refit_tick(l);
 	jobs_tick(l);
-	uint64_t done = 0, total = 0;
-	for (struct job *j = l->jobs; j; j = j->next) {
-		if (j->state == JOB_RUNNING) {
-			done = atomic_load(&j->done);
-			total = atomic_load(&j->total);
-		}
-	}
-	worker_progress_set(l->worker, done, total);
+	struct job *running = running_job(l);
+	worker_progress_set(l->worker, running ? atomic_load(&running->done) : 0,
+			    running ? atomic_load(&running->total) : 0);
 	uint64_t next_ms = l->now_ms + POLL_MS_MAX;
 	uint64_t due_ms[] = {selector_tick(l), supply_tick(l->supply, l->now_ms),
 			     worker_tick(l->worker, l->now_ms)};
@@ -402,7 +443,9 @@ static enum err loop_open(struct loop *l)
 	if (!e)
 		e = job_context_new(l->dataset, config->data, l->model_dir,
 				    config->thread_count, &context);
-	return e ? e : runner_new(context, &l->runner, l->msg);
+	if (!e)
+		e = runner_new(context, &l->runner, l->msg);
+	return e ? e : refit_new(runner_fd(l->runner), &l->refit);
 }
 
 /* False: the thread hangs in its job and the rest can't be freed. */
@@ -417,6 +460,7 @@ static bool loop_close(struct loop *l)
 		return false;
 	while (l->jobs)
 		job_remove(l, l->jobs);
+	refit_free(l->refit);
 	outbox_free(l->outbox);
 	supply_free(l->supply);
 	dataset_close(l->dataset);

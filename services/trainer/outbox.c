@@ -131,6 +131,11 @@ enum err outbox_stream_add(struct outbox_stream *s, const ProtobufCMessage *body
 	return ERR_OK;
 }
 
+const char *outbox_stream_name(const struct outbox_stream *s)
+{
+	return s->name;
+}
+
 void outbox_stream_free(struct outbox_stream *s)
 {
 	if (!s)

@@ -24,6 +24,7 @@ enum err outbox_stream_new(const char *dir, const char *name, struct outbox_stre
 /* Packs one chunk body of `row_count` rows behind the others. */
 enum err outbox_stream_add(struct outbox_stream *s, const ProtobufCMessage *body,
 			   uint64_t row_count, struct err_msg *msg) WARN_UNUSED;
+const char *outbox_stream_name(const struct outbox_stream *s);
 void outbox_stream_free(struct outbox_stream *s);
 
 struct outbox;

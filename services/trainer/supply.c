@@ -1,8 +1,6 @@
 #include "trainer/supply.h"
 
-#include "wire/stream.h"
-
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,8 +65,7 @@ static enum err rows_check(struct supply *s, struct row_pull *p, const char *nam
 static enum err selection_check(struct supply *s, const struct supply_need *need, uint64_t now_ms,
 				struct err_msg *msg)
 {
-	char name[STREAM_NAME_BYTES_MAX];
-	(void)snprintf(name, sizeof name, "selection/%u", need->selection_round);
+	const char *name = need->selection;
 	struct stream_pull *p = &s->selection_pull;
 	bool same = s->selection && strcmp(p->name, name) == 0 &&
 		    s->selection->count == need->sample_count;
@@ -108,7 +105,7 @@ enum err supply_check(struct supply *s, const struct supply_need *need, uint64_t
 				      need->change_count, now_ms, msg);
 	if (changes && changes != ERR_AGAIN)
 		return changes;
-	enum err selection = need->selection ? selection_check(s, need, now_ms, msg) : ERR_OK;
+	enum err selection = need->selection[0] ? selection_check(s, need, now_ms, msg) : ERR_OK;
 	if (selection && selection != ERR_AGAIN)
 		return selection;
 	return samples || changes || selection ? ERR_AGAIN : ERR_OK;

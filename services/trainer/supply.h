@@ -8,9 +8,8 @@
 
 #include "trainer/dataset.h"
 #include "trainer/selection.h"
-#include "wire/socket.h"
+#include "wire/stream.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct supply;
@@ -18,8 +17,7 @@ struct supply;
 struct supply_need {
 	uint64_t sample_count;
 	uint64_t change_count;
-	bool selection; /* also the rows of this round */
-	uint32_t selection_round;
+	char selection[STREAM_NAME_BYTES_MAX]; /* also the rows of this stream; "": none */
 };
 
 enum err supply_new(struct dataset *d, struct socket *coordinator,

@@ -126,6 +126,20 @@ static void test_pulled_model_is_served(void **state)
 	assert_int_equal(trainer_stop(p, SIGTERM), 0);
 }
 
+/* Recipe "paper": the selector makes a new clean set of the losses of each epoch. */
+static void test_clean_set_is_fitted_again(void **state)
+{
+	struct peers *p = *state;
+	p->recipe = "paper";
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 1);
+	train_lease(p, FOLD_COUNT, 1);
+	(void)wait_result(p);
+	assert_true(p->loss_stream_count > 1);
+	assert_int_equal(p->stored_count, p->loss_stream_count);
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+}
+
 /* Killed between its offer and the pull: the next process does the fold again, from the
  * replica that it has. */
 static void test_killed_trainer_does_it_again(void **state)
@@ -208,6 +222,7 @@ int main(void)
 		TEST(test_a_round_and_the_final_model), TEST(test_pulled_model_is_served),
 		TEST(test_killed_trainer_does_it_again), TEST(test_selector_restart),
 		TEST(test_stopping_returns_leases),      TEST(test_impossible_order_is_an_error),
+		TEST(test_clean_set_is_fitted_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,7 @@ int peers_setup(void **state)
 	assert_int_equal(socket_bind(p->zmq, p->selector_endpoint, &p->selector.socket, &msg),
 			 ERR_OK);
 	p->store = true;
+	p->recipe = "default";
 	*state = p;
 	return 0;
 }
@@ -202,7 +203,7 @@ void train_lease(struct peers *p, uint32_t fold, uint32_t attempt)
 	order.fold = fold;
 	order.folds = FOLD_COUNT;
 	order.final = fold == FOLD_COUNT;
-	order.recipe = "default";
+	order.recipe = (char *)p->recipe;
 	order.seed = 1;
 	Freeal__Work work = FREEAL__WORK__INIT;
 	work.name = &name;
@@ -342,6 +343,21 @@ static void vectors_take(struct peers *p, const Freeal__Chunk *chunk)
 	frame_message_free(body);
 }
 
+static void losses_take(struct peers *p, const Freeal__Chunk *chunk)
+{
+	Freeal__LossChunk *body = frame_message_unpack(&freeal__loss_chunk__descriptor,
+						       chunk->body.data, chunk->body.len);
+	assert_non_null(body);
+	assert_int_equal(body->n_losses, body->n_sample_nos);
+	assert_int_equal(body->n_class_ids, body->n_sample_nos);
+	for (size_t i = 0; i < body->n_sample_nos; i++) {
+		assert_int_equal(body->class_ids[i], p->labels[body->sample_nos[i]]);
+		assert_true(body->losses[i] >= 0 && body->losses[i] < 1e6f);
+	}
+	p->loss_stream_count += chunk->last;
+	frame_message_free(body);
+}
+
 static void selector_take(struct peers *p, const Freeal__Envelope *e)
 {
 	struct peer *peer = &p->selector;
@@ -358,6 +374,8 @@ static void selector_take(struct peers *p, const Freeal__Envelope *e)
 			return;
 		if (strncmp(e->chunk->stream, "oof/", 4) == 0)
 			oof_take(p, e->chunk);
+		else if (strncmp(e->chunk->stream, "loss/", 5) == 0)
+			losses_take(p, e->chunk);
 		else
 			vectors_take(p, e->chunk);
 		if (e->chunk->last) {
