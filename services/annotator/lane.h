@@ -21,6 +21,7 @@ struct lane {
 	struct ask_queue delayed; /* retries, each due at its own time */
 	uint32_t in_flight;
 	bool blocked_said;        /* people have been told */
+	bool rejected_said;
 	char blocked[BLOCKED_BYTES_MAX]; /* why, for people */
 };
 
