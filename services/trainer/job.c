@@ -76,8 +76,7 @@ static enum err block_check(struct job *j, uint64_t from, uint64_t to, uint64_t 
 	return ERR_OK;
 }
 
-static enum err embed_need(struct job *j, const Freeal__EmbedOrder *order,
-			   struct supply_need *need)
+static enum err embed_need(struct job *j, const Freeal__EmbedOrder *order, struct supply_need *need)
 {
 	need->sample_count = order->sample_count;
 	if (j->work->name->slot == 0)
@@ -86,14 +85,13 @@ static enum err embed_need(struct job *j, const Freeal__EmbedOrder *order,
 				  : err_set(&j->msg, ERR_INVALID, "no demonstrations to embed");
 }
 
-static enum err train_need(struct job *j, const Freeal__TrainOrder *order,
-			   struct supply_need *need)
+static enum err train_need(struct job *j, const Freeal__TrainOrder *order, struct supply_need *need)
 {
 	if (order->sample_count == 0 || order->sample_count > SIZE_MAX / 4096)
 		return err_set(&j->msg, ERR_INVALID, "%llu samples can't be trained on",
 			       (unsigned long long)order->sample_count);
-	if (!order->final && (order->folds < 2 || order->folds > FOLD_COUNT_MAX ||
-			       order->fold >= order->folds))
+	if (!order->final &&
+	    (order->folds < 2 || order->folds > FOLD_COUNT_MAX || order->fold >= order->folds))
 		return err_set(&j->msg, ERR_INVALID, "fold %u of %u can't be", order->fold,
 			       order->folds);
 	*need = (struct supply_need){.sample_count = order->sample_count,

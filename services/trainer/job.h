@@ -44,8 +44,8 @@ struct job {
 	Freeal__Work *work;
 	Freeal__Project *project;    /* as it was when the work came */
 	struct selection *selection; /* final TRAIN */
-	struct refit *refit;         /* final TRAIN under recipe "paper"; the loop's */
-	atomic_bool cancel;          /* nobody wants the result any more */
+	struct refit *refit;	     /* final TRAIN under recipe "paper"; the loop's */
+	atomic_bool cancel;	     /* nobody wants the result any more */
 	atomic_uint_fast64_t done, total;
 	struct job_outcome outcome;
 	struct err_msg msg; /* why it failed */

@@ -57,7 +57,7 @@ enum err job_run(struct job *j, struct job_context *c)
 }
 
 enum err job_view_open(struct job *j, struct job_context *c, uint64_t first, size_t count,
-			  struct dataset_view **ret_view)
+		       struct dataset_view **ret_view)
 {
 	enum err e = dataset_view_open(c->dataset, first, count, ret_view);
 	return e ? err_set(&j->msg, e, "cannot read samples %llu and on: %s",
@@ -81,8 +81,7 @@ enum err job_features_ensure(struct job *j, struct job_context *c, uint64_t samp
 	return e;
 }
 
-enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed,
-			     uint32_t fold_count)
+enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed, uint32_t fold_count)
 {
 	if (c->folds && c->fold_count == fold_count && c->fold_seed == seed)
 		return ERR_OK;
@@ -103,7 +102,7 @@ enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed,
 }
 
 enum err job_labels_load(struct job *j, struct job_context *c, uint64_t change_count,
-			    int32_t **ret_labels)
+			 int32_t **ret_labels)
 {
 	size_t count = (size_t)c->sample_count;
 	int32_t *labels = malloc((count ? count : 1) * sizeof *labels);

@@ -16,7 +16,8 @@ static enum err model_ensure(struct job *j, struct job_context *c)
 		ngram_labels_done(&labels);
 	}
 	if (ngram_class_count(c->model) != j->project->n_labels)
-		return err_set(&j->msg, ERR_INVALID, "the model knows %zu labels, the project has %zu",
+		return err_set(&j->msg, ERR_INVALID,
+			       "the model knows %zu labels, the project has %zu",
 			       ngram_class_count(c->model), j->project->n_labels);
 	return ERR_OK;
 }
@@ -43,8 +44,8 @@ enum err job_predict(struct job *j, struct job_context *c)
 	o->probabilities = calloc(o->predicted_count, sizeof *o->probabilities);
 	float *probabilities = calloc(o->predicted_count * class_count, sizeof *probabilities);
 	enum err e = o->class_ids && o->probabilities && probabilities
-			     ? model_ensure(j, c)
-			     : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the predictions");
+			 ? model_ensure(j, c)
+			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the predictions");
 	if (!e)
 		e = job_view_open(j, c, order->from, o->predicted_count, &v);
 	if (!e)

@@ -32,8 +32,8 @@ static enum err oof_write(struct job *j, const size_t *rows, size_t row_count,
 	size_t chunk_rows = CHUNK_BYTES_TARGET / (16 + class_count * sizeof(float));
 	uint64_t *numbers = malloc(chunk_rows * sizeof *numbers);
 	int32_t *classes = malloc(chunk_rows * sizeof *classes);
-	enum err e = numbers && classes ? ERR_OK
-					: err_set(&j->msg, ERR_NO_MEMORY, "no memory for a chunk");
+	enum err e =
+	    numbers && classes ? ERR_OK : err_set(&j->msg, ERR_NO_MEMORY, "no memory for a chunk");
 	for (size_t at = 0; !e && (at < row_count || at == 0); at += chunk_rows) {
 		size_t n = row_count - at < chunk_rows ? row_count - at : chunk_rows;
 		for (size_t i = 0; i < n; i++) {
@@ -55,7 +55,7 @@ static enum err oof_write(struct job *j, const size_t *rows, size_t row_count,
 
 /* Mean cross-entropy of those rows (NULL: all) that have a label; 0 without any. */
 static double rows_loss(const size_t *rows, size_t row_count, const int32_t *labels,
-		       const float *probabilities, size_t class_count)
+			const float *probabilities, size_t class_count)
 {
 	double sum = 0;
 	size_t labelled = 0;
@@ -82,8 +82,8 @@ static enum err fold_train(struct job *j, struct job_context *c, const int32_t *
 	size_t *rows = malloc((row_count + 1) * sizeof *rows);
 	float *probabilities = malloc((row_count + 1) * class_count * sizeof *probabilities);
 	enum err e = rows && probabilities
-			     ? ERR_OK
-			     : err_set(&j->msg, ERR_NO_MEMORY, "no memory for fold %u", order->fold);
+			 ? ERR_OK
+			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for fold %u", order->fold);
 	for (size_t i = 0, at = 0; !e && i < c->sample_count; i++) {
 		if (c->folds[i] == order->fold)
 			rows[at++] = i;
@@ -162,8 +162,8 @@ static enum err losses_write(struct job *j, struct outbox_stream *s, const float
 	int32_t *classes = malloc(chunk_rows * sizeof *classes);
 	float *values = malloc(chunk_rows * sizeof *values);
 	enum err e = numbers && classes && values
-			     ? ERR_OK
-			     : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the losses");
+			 ? ERR_OK
+			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the losses");
 	for (size_t i = 0; !e && i < row_count;) {
 		size_t n = 0;
 		for (; i < row_count && n < chunk_rows; i++) {

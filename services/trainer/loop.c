@@ -43,11 +43,11 @@ struct loop {
 	struct runner *runner;
 	char model_dir[4096];
 	Freeal__Project *project; /* NULL: before the first Welcome */
-	struct job *jobs;         /* oldest first */
+	struct job *jobs;	  /* oldest first */
 	struct refit *refit;
 	char losses_name[STREAM_NAME_BYTES_MAX]; /* the refit's, offered; "": none */
-	struct supply_need clean_need;           /* the refit's answer, being pulled */
-	enum err error;           /* the process should end with it */
+	struct supply_need clean_need;		 /* the refit's answer, being pulled */
+	enum err error;				 /* the process should end with it */
 	struct err_msg *msg;
 };
 
@@ -242,8 +242,8 @@ static void stored_take(struct loop *l, const Freeal__Stored *stored)
 		return;
 	}
 	struct job *j = l->jobs;
-	while (j && (j->state != JOB_OFFERED ||
-		     strcmp(j->outcome.stream_name, stored->stream) != 0))
+	while (j &&
+	       (j->state != JOB_OFFERED || strcmp(j->outcome.stream_name, stored->stream) != 0))
 		j = j->next;
 	if (j)
 		job_end(l, j, stored->error[0] ? stored->error : NULL);
@@ -398,9 +398,9 @@ static enum err loop_turns(struct loop *l)
 		selector_drain(l);
 		uint64_t next_ms = loop_tick(l);
 		zmq_pollitem_t items[4] = {
-			{.socket = socket_zmq(worker_socket(l->worker)), .events = ZMQ_POLLIN},
-			{.fd = runner_fd(l->runner), .events = ZMQ_POLLIN},
-			{.fd = stop_fd(), .events = ZMQ_POLLIN},
+		    {.socket = socket_zmq(worker_socket(l->worker)), .events = ZMQ_POLLIN},
+		    {.fd = runner_fd(l->runner), .events = ZMQ_POLLIN},
+		    {.fd = stop_fd(), .events = ZMQ_POLLIN},
 		};
 		int count = 3;
 		if (l->selector)
@@ -441,8 +441,8 @@ static enum err loop_open(struct loop *l)
 	if (!e)
 		e = outbox_new(OUTBOX_STREAM_MAX, &l->outbox);
 	if (!e)
-		e = job_context_new(l->dataset, config->data, l->model_dir,
-				    config->thread_count, &context);
+		e = job_context_new(l->dataset, config->data, l->model_dir, config->thread_count,
+				    &context);
 	if (!e)
 		e = runner_new(context, &l->runner, l->msg);
 	return e ? e : refit_new(runner_fd(l->runner), &l->refit);

@@ -11,8 +11,8 @@
 
 struct loop_config {
 	const char *coordinator; /* endpoint */
-	const char *data;        /* directory: replica, streams in flight, model/ */
-	uint32_t thread_count;   /* of a job */
+	const char *data;	 /* directory: replica, streams in flight, model/ */
+	uint32_t thread_count;	 /* of a job */
 };
 
 /* Runs until stop_requested. ERR_OK: asked to stop. */

@@ -23,38 +23,62 @@ static enum err config_parse(struct config *c, int argc, char **argv, struct opt
 			     struct err_msg *msg)
 {
 	const struct option_entry entries[] = {
-		{.name = "coordinator", .env = "FREEAL_COORDINATOR", .type = OPTION_STRING,
-		 .value = &c->coordinator, .arg = "ENDPOINT", .help = "the coordinator's bus"},
-		{.name = "data", .env = "FREEAL_TRAINER_DATA", .type = OPTION_STRING,
-		 .value = &c->data, .arg = "DIR",
-		 .help = "where the training set's copy and checkpoints are kept"},
-		{.name = "threads", .env = "FREEAL_THREADS", .type = OPTION_INT,
-		 .value = &c->threads, .min = 0, .max = THREADS_MAX, .arg = "N",
-		 .help = "threads of a training; 0: one per processor"},
-		{.name = "serve", .type = OPTION_STRING, .value = &c->serve, .arg = "MODEL_DIR",
-		 .help = "answer predict requests from this model instead of training"},
-		{.name = "bind", .env = "FREEAL_BIND", .type = OPTION_STRING, .value = &c->bind,
-		 .arg = "ENDPOINT", .help = "with --serve: where to listen"},
-		{.name = "log-level", .env = "FREEAL_LOG_LEVEL", .type = OPTION_STRING,
-		 .value = &c->log_level, .arg = "LEVEL", .help = "debug, info, warn or error"},
-		{.name = "parent-death", .type = OPTION_FLAG, .value = &c->parent_death,
-		 .help = "end when the parent process ends"},
+	    {.name = "coordinator",
+	     .env = "FREEAL_COORDINATOR",
+	     .type = OPTION_STRING,
+	     .value = &c->coordinator,
+	     .arg = "ENDPOINT",
+	     .help = "the coordinator's bus"},
+	    {.name = "data",
+	     .env = "FREEAL_TRAINER_DATA",
+	     .type = OPTION_STRING,
+	     .value = &c->data,
+	     .arg = "DIR",
+	     .help = "where the training set's copy and checkpoints are kept"},
+	    {.name = "threads",
+	     .env = "FREEAL_THREADS",
+	     .type = OPTION_INT,
+	     .value = &c->threads,
+	     .min = 0,
+	     .max = THREADS_MAX,
+	     .arg = "N",
+	     .help = "threads of a training; 0: one per processor"},
+	    {.name = "serve",
+	     .type = OPTION_STRING,
+	     .value = &c->serve,
+	     .arg = "MODEL_DIR",
+	     .help = "answer predict requests from this model instead of training"},
+	    {.name = "bind",
+	     .env = "FREEAL_BIND",
+	     .type = OPTION_STRING,
+	     .value = &c->bind,
+	     .arg = "ENDPOINT",
+	     .help = "with --serve: where to listen"},
+	    {.name = "log-level",
+	     .env = "FREEAL_LOG_LEVEL",
+	     .type = OPTION_STRING,
+	     .value = &c->log_level,
+	     .arg = "LEVEL",
+	     .help = "debug, info, warn or error"},
+	    {.name = "parent-death",
+	     .type = OPTION_FLAG,
+	     .value = &c->parent_death,
+	     .help = "end when the parent process ends"},
 	};
 	const struct option_program program = {
-		.name = "freeal-trainer",
-		.summary = "trains the small model for a coordinator",
-		.entries = entries,
-		.entry_count = sizeof entries / sizeof entries[0],
+	    .name = "freeal-trainer",
+	    .summary = "trains the small model for a coordinator",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof entries[0],
 	};
 	return option_parse(&program, argc, argv, ret_rest, msg);
 }
 
-static enum err config_check(const struct config *c, enum log_level *ret_level,
-			     struct err_msg *msg)
+static enum err config_check(const struct config *c, enum log_level *ret_level, struct err_msg *msg)
 {
 	if (log_level_parse(c->log_level, ret_level) != ERR_OK)
-		return err_set(msg, ERR_INVALID, "--log-level: %s is not debug, info, warn or error",
-			       c->log_level);
+		return err_set(msg, ERR_INVALID,
+			       "--log-level: %s is not debug, info, warn or error", c->log_level);
 	if (c->serve && !c->bind)
 		return err_set(msg, ERR_INVALID, "--serve needs --bind");
 	if (!c->serve && (!c->coordinator || !c->data))
@@ -89,9 +113,8 @@ int main(int argc, char **argv)
 	e = stop_install(c.parent_death);
 	if (e)
 		(void)err_set(&msg, e, "cannot install signal handlers");
-	struct loop_config loop = {.coordinator = c.coordinator,
-				   .data = c.data,
-				   .thread_count = (uint32_t)c.threads};
+	struct loop_config loop = {
+	    .coordinator = c.coordinator, .data = c.data, .thread_count = (uint32_t)c.threads};
 	if (!e)
 		e = c.serve ? serve_run(c.serve, c.bind, &msg) : loop_run(&loop, &msg);
 	if (e)

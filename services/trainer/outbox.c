@@ -56,8 +56,8 @@ enum err outbox_stream_new(const char *dir, const char *name, struct outbox_stre
 	(void)snprintf(s->name, sizeof s->name, "%s", name);
 	s->fd = temp_open(dir);
 	if (s->fd < 0) {
-		enum err e = err_set(msg, ERR_IO, "cannot make a file in %s: %s", dir,
-				     strerror(errno));
+		enum err e =
+		    err_set(msg, ERR_IO, "cannot make a file in %s: %s", dir, strerror(errno));
 		outbox_stream_free(s);
 		return e;
 	}
@@ -113,7 +113,8 @@ enum err outbox_stream_add(struct outbox_stream *s, const ProtobufCMessage *body
 {
 	size_t bytes = protobuf_c_message_get_packed_size(body);
 	if (bytes > FRAME_BYTES_MAX / 2)
-		return err_set(msg, ERR_LIMIT, "a chunk of stream %s has %zu bytes", s->name, bytes);
+		return err_set(msg, ERR_LIMIT, "a chunk of stream %s has %zu bytes", s->name,
+			       bytes);
 	uint8_t *data = malloc(bytes ? bytes : 1);
 	if (!data || !chunk_reserve(s)) {
 		free(data);
@@ -123,8 +124,8 @@ enum err outbox_stream_add(struct outbox_stream *s, const ProtobufCMessage *body
 	bool written = file_write(s->fd, data, bytes, s->bytes);
 	free(data);
 	if (!written)
-		return err_set(msg, errno == ENOSPC ? ERR_FULL : ERR_IO, "cannot write stream %s: %s",
-			       s->name, strerror(errno));
+		return err_set(msg, errno == ENOSPC ? ERR_FULL : ERR_IO,
+			       "cannot write stream %s: %s", s->name, strerror(errno));
 	s->chunks[s->chunk_count++] = (struct outbox_chunk){s->bytes, bytes};
 	s->bytes += bytes;
 	s->row_count += row_count;

@@ -42,8 +42,8 @@ bool outbox_drop(struct outbox *o, const char *name);
 
 /* Sends the chunks that `request` asks for on `socket` (connected), or says that there
  * is no such stream. */
-void outbox_answer(struct outbox *o, struct socket *socket,
-		   const Freeal__ChunkRequest *request, uint64_t now_ms);
+void outbox_answer(struct outbox *o, struct socket *socket, const Freeal__ChunkRequest *request,
+		   uint64_t now_ms);
 /* Repeats the offers of what nobody asked for lately; returns when next. */
 uint64_t outbox_tick(struct outbox *o, struct socket *socket, uint64_t now_ms);
 

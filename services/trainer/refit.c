@@ -67,8 +67,7 @@ static void answer_wait(struct refit *r)
 }
 
 enum err refit_ask(struct refit *r, struct outbox_stream *losses, uint32_t epoch,
-		   const atomic_bool *cancel, struct selection **ret_selection,
-		   struct err_msg *msg)
+		   const atomic_bool *cancel, struct selection **ret_selection, struct err_msg *msg)
 {
 	(void)pthread_mutex_lock(&r->mutex);
 	outbox_stream_free(r->losses);

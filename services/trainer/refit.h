@@ -26,7 +26,6 @@ enum err refit_ask(struct refit *r, struct outbox_stream *losses, uint32_t epoch
 /* On the loop: the losses that wait to be sent, which are the caller's now; NULL: none. */
 struct outbox_stream *refit_take(struct refit *r, uint32_t *ret_epoch);
 /* Answers with a selection, which it takes, or with an error. */
-void refit_answer(struct refit *r, struct selection *selection, enum err error,
-		  const char *reason);
+void refit_answer(struct refit *r, struct selection *selection, enum err error, const char *reason);
 
 #endif

@@ -12,15 +12,15 @@
 struct runner {
 	struct job_context *context;
 	pthread_t thread;
-	int fd;        /* eventfd: a job is done */
-	bool idle;     /* the loop's view */
+	int fd;		     /* eventfd: a job is done */
+	bool idle;	     /* the loop's view */
 	struct job *current; /* the loop's view: to be cancelled at the end */
 
 	pthread_mutex_t mutex; /* over what follows */
 	pthread_cond_t wake;
 	struct job *next; /* to be run */
 	struct job *done; /* to be taken */
-	enum err error;   /* of `done` */
+	enum err error;	  /* of `done` */
 	bool stop;
 };
 

@@ -13,11 +13,11 @@
 #include <stdint.h>
 
 struct selection {
-	size_t count;         /* samples */
-	size_t row_count;     /* rows received so far */
-	bool *clean;          /* (count) the label is trusted */
-	bool *overrule;       /* (count) slm_labels replaces a valid answer */
-	int32_t *slm_labels;  /* (count) out-of-fold label; -1: none */
+	size_t count;	     /* samples */
+	size_t row_count;    /* rows received so far */
+	bool *clean;	     /* (count) the label is trusted */
+	bool *overrule;	     /* (count) slm_labels replaces a valid answer */
+	int32_t *slm_labels; /* (count) out-of-fold label; -1: none */
 };
 
 /* Nothing clean, no labels. */

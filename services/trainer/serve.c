@@ -83,7 +83,7 @@ static void request_answer(struct server *s, const struct peer_id *from,
 	} else {
 		for (size_t i = 0; i < count; i++)
 			rows.class_ids[i] = (int32_t)softmax_argmax(
-				rows.probabilities + i * class_count, class_count);
+			    rows.probabilities + i * class_count, class_count);
 		reply.class_ids = rows.class_ids;
 		reply.n_class_ids = count;
 		reply.probabilities = rows.probabilities;
@@ -120,8 +120,8 @@ static enum err server_turns(struct server *s, struct err_msg *msg)
 	while (!stop_requested()) {
 		server_drain(s);
 		zmq_pollitem_t items[2] = {
-			{.socket = socket_zmq(s->socket), .events = ZMQ_POLLIN},
-			{.fd = stop_fd(), .events = ZMQ_POLLIN},
+		    {.socket = socket_zmq(s->socket), .events = ZMQ_POLLIN},
+		    {.fd = stop_fd(), .events = ZMQ_POLLIN},
 		};
 		if (zmq_poll(items, 2, -1) < 0 && errno != EINTR)
 			return err_set(msg, ERR_IO, "cannot poll: %s", zmq_strerror(errno));

@@ -17,7 +17,7 @@ struct supply {
 	struct row_pull samples, changes;
 	struct stream_pull selection_pull;
 	struct selection *selection; /* what selection_pull fills */
-	enum err malformed; /* a chunk broke the rules: the next check says so */
+	enum err malformed;	     /* a chunk broke the rules: the next check says so */
 };
 
 enum err supply_new(struct dataset *d, struct socket *coordinator, struct supply **ret_supply)
@@ -67,8 +67,8 @@ static enum err selection_check(struct supply *s, const struct supply_need *need
 {
 	const char *name = need->selection;
 	struct stream_pull *p = &s->selection_pull;
-	bool same = s->selection && strcmp(p->name, name) == 0 &&
-		    s->selection->count == need->sample_count;
+	bool same =
+	    s->selection && strcmp(p->name, name) == 0 && s->selection->count == need->sample_count;
 	if (same && p->done && s->selection->row_count == s->selection->count)
 		return ERR_OK;
 	if (same && p->active)
@@ -77,7 +77,8 @@ static enum err selection_check(struct supply *s, const struct supply_need *need
 	s->selection = NULL;
 	if (same) {
 		*p = (struct stream_pull){0};
-		return err_set(msg, ERR_NOT_FOUND, "the selector's stream %s is not complete", name);
+		return err_set(msg, ERR_NOT_FOUND, "the selector's stream %s is not complete",
+			       name);
 	}
 	if (!s->selector)
 		return err_set(msg, ERR_NOT_FOUND, "the selector's endpoint is not known");

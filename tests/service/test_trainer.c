@@ -219,10 +219,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peers_setup, peers_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_round_and_the_final_model), TEST(test_pulled_model_is_served),
-		TEST(test_killed_trainer_does_it_again), TEST(test_selector_restart),
-		TEST(test_stopping_returns_leases),      TEST(test_impossible_order_is_an_error),
-		TEST(test_clean_set_is_fitted_again),
+	    TEST(test_a_round_and_the_final_model),  TEST(test_pulled_model_is_served),
+	    TEST(test_killed_trainer_does_it_again), TEST(test_selector_restart),
+	    TEST(test_stopping_returns_leases),	     TEST(test_impossible_order_is_an_error),
+	    TEST(test_clean_set_is_fitted_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,11 +26,11 @@ uint64_t now(void)
 static void texts_make(struct peers *p)
 {
 	static const char *const words[CLASS_COUNT][6] = {
-		{"engine", "wheel", "brake", "gearbox", "motor", "tyre"},
-		{"violin", "melody", "chorus", "opera", "tenor", "rhythm"},
-		{"glacier", "mountain", "valley", "river", "forest", "meadow"},
+	    {"engine", "wheel", "brake", "gearbox", "motor", "tyre"},
+	    {"violin", "melody", "chorus", "opera", "tenor", "rhythm"},
+	    {"glacier", "mountain", "valley", "river", "forest", "meadow"},
 	};
-	static const char *const filler[8] = {"the", "old", "new", "is",
+	static const char *const filler[8] = {"the", "old",  "new",  "is",
 					      "was", "very", "with", "some"};
 	struct rng r = rng_make(7);
 	for (int i = 0; i < SAMPLE_COUNT; i++) {
@@ -61,9 +61,9 @@ void trainer_start(struct peers *p, char *const argv[])
 
 void trainer_train(struct peers *p)
 {
-	char *const argv[] = {"freeal-trainer",     "--coordinator", p->bus, "--data", p->data,
-			      "--parent-death",     "--threads",     "1",    "--log-level",
-			      "warn",               NULL};
+	char *const argv[] = {"freeal-trainer", "--coordinator",  p->bus,      "--data",
+			      p->data,		"--parent-death", "--threads", "1",
+			      "--log-level",	"warn",		  NULL};
 	trainer_start(p, argv);
 }
 
@@ -252,8 +252,8 @@ static void chunk_make(struct peers *p, struct peer *peer, const char *stream, u
 		int size = snprintf(ids[i], sizeof ids[i], "id%zu", no);
 		freeal__sample_row__init(sample_pointers[i] = &samples[i]);
 		samples[i].id = (ProtobufCBinaryData){(size_t)size, (uint8_t *)ids[i]};
-		samples[i].text = (ProtobufCBinaryData){strlen(p->texts[no]),
-							(uint8_t *)p->texts[no]};
+		samples[i].text =
+		    (ProtobufCBinaryData){strlen(p->texts[no]), (uint8_t *)p->texts[no]};
 		freeal__selection_row__init(row_pointers[i] = &rows[i]);
 		rows[i].sample_no = no;
 		rows[i].clean = p->labels[no] == p->gold[no];
@@ -300,8 +300,8 @@ static void results_take(struct peers *p, const Freeal__Results *body)
 		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 		e.body_case = FREEAL__ENVELOPE__BODY_ACK;
 		e.ack = &ack;
-		assert_int_equal(
-			socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
+		assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e),
+				 ERR_OK);
 		size_t bytes = freeal__result__get_packed_size(result);
 		uint8_t *data = malloc(bytes + 1);
 		assert_non_null(data);
@@ -314,8 +314,8 @@ static void results_take(struct peers *p, const Freeal__Results *body)
 
 static void oof_take(struct peers *p, const Freeal__Chunk *chunk)
 {
-	Freeal__OofChunk *body = frame_message_unpack(&freeal__oof_chunk__descriptor,
-						      chunk->body.data, chunk->body.len);
+	Freeal__OofChunk *body =
+	    frame_message_unpack(&freeal__oof_chunk__descriptor, chunk->body.data, chunk->body.len);
 	assert_non_null(body);
 	assert_int_equal(body->n_class_ids, body->n_sample_nos);
 	assert_int_equal(body->n_probabilities, body->n_sample_nos * CLASS_COUNT);
@@ -366,8 +366,8 @@ static void selector_take(struct peers *p, const Freeal__Envelope *e)
 		bool same = p->pull.active && strcmp(p->pull.name, e->offer->stream) == 0;
 		if (p->store && !same) {
 			p->vector_count = 0;
-			stream_pull_begin(&p->pull, peer->socket, &peer->trainer, e->offer->stream, 0,
-					  now());
+			stream_pull_begin(&p->pull, peer->socket, &peer->trainer, e->offer->stream,
+					  0, now());
 		}
 	} else if (e->body_case == FREEAL__ENVELOPE__BODY_CHUNK) {
 		if (stream_pull_take(&p->pull, peer->socket, e->chunk, now()) != ERR_OK)

@@ -44,7 +44,7 @@ struct peers {
 	uint64_t vector_count; /* of the last stream of vectors */
 	uint32_t offer_count, stored_count, model_done;
 	uint32_t loss_stream_count; /* streams of losses stored, recipe "paper" */
-	bool store; /* false: offers are not answered */
+	bool store;		    /* false: offers are not answered */
 	const char *recipe;
 	struct stream_pull pull, model_pull;
 };

@@ -180,11 +180,10 @@ static void test_directory_has_one_owner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_samples_are_appended_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_labels_are_those_of_the_moment, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_malformed_chunks_add_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_directory_has_one_owner, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_samples_are_appended_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_labels_are_those_of_the_moment, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_malformed_chunks_add_nothing, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_directory_has_one_owner, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
