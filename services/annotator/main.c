@@ -85,7 +85,7 @@ static enum err serve(const struct config *c, struct err_msg *msg)
 	enum log_level level;
 	if (log_level_parse(c->log_level, &level) != ERR_OK)
 		return err_set(msg, ERR_INVALID, "--log-level: \"%s\" is no level", c->log_level);
-	log_init("annotator", level);
+	log_init("freeal-annotator", level);
 	enum err e = stop_install(c->parent_death);
 	if (e)
 		return err_set(msg, e, "can't install signal handlers");
