@@ -1,0 +1,362 @@
+#include "trainer/checkpoint.h"
+
+#include "base/rng.h"
+#include "trainer/terms.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CLASS_COUNT_MAX = 65536 };
+
+static const char MAGIC[8] = "FREEALNG";
+static const char WEIGHTS_NAME[] = "weights.bin";
+static const char MODEL_NAME[] = "model.json";
+
+/* weights.bin starts with it; little-endian, as every machine this is built for. */
+struct header {
+	char magic[8];
+	uint32_t version;
+	uint32_t bits;
+	uint32_t column_count;
+	uint32_t class_count;
+	uint64_t checksum; /* of the body */
+};
+
+static_assert(sizeof(struct header) == 32, "no padding in the file");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the arrays are written as they are");
+
+/* 4-byte words behind the header. */
+static uint64_t body_words(const struct header *h)
+{
+	return 2 * (uint64_t)h->column_count + h->class_count +
+	       (uint64_t)h->column_count * h->class_count;
+}
+
+static enum err path_join(char *ret, const char *folder, const char *name, struct err_msg *msg)
+{
+	if (snprintf(ret, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
+	return ERR_OK;
+}
+
+static enum err io_error(struct err_msg *msg, const char *doing, const char *path)
+{
+	enum err err = errno == ENOSPC ? ERR_FULL : errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+	return err_set(msg, err, "cannot %s %s: %s", doing, path, strerror(errno));
+}
+
+/* ---- writing ---- */
+
+static enum err file_write(const char *path, const void *const *parts, const size_t *sizes,
+			   size_t part_count, struct err_msg *msg)
+{
+	FILE *file = fopen(path, "wbe");
+	if (!file)
+		return io_error(msg, "create", path);
+	bool good = true;
+	for (size_t i = 0; good && i < part_count; i++)
+		good = sizes[i] == 0 || fwrite(parts[i], sizes[i], 1, file) == 1;
+	good = good && !fflush(file) && !fsync(fileno(file));
+	int saved = errno;
+	good = !fclose(file) && good;
+	if (good)
+		return ERR_OK;
+	errno = saved;
+	return io_error(msg, "write", path);
+}
+
+static enum err folder_sync(const char *path, struct err_msg *msg)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool good = fd >= 0 && !fsync(fd);
+	if (fd >= 0)
+		close(fd);
+	return good ? ERR_OK : io_error(msg, "sync", path);
+}
+
+/* Removes the folder and the files in it, as far as it can. */
+static void folder_remove(const char *folder)
+{
+	char path[PATH_MAX];
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && !path_join(path, folder, entry->d_name, NULL))
+			(void)unlink(path);
+	if (dir)
+		closedir(dir);
+	(void)rmdir(folder);
+}
+
+static enum err weights_write(const struct ngram_parts *p, const char *folder,
+			      struct header *ret_header, struct err_msg *msg)
+{
+	char path[PATH_MAX];
+	struct header h = {.version = CHECKPOINT_VERSION,
+			   .bits = p->vocabulary->bits,
+			   .column_count = p->vocabulary->column_count,
+			   .class_count = (uint32_t)p->class_count};
+	memcpy(h.magic, MAGIC, sizeof h.magic);
+	size_t columns = h.column_count;
+	const void *parts[] = {&h, p->vocabulary->buckets, p->vocabulary->idf, p->bias, p->weights};
+	size_t sizes[] = {sizeof h, columns * 4, columns * 4, p->class_count * 4,
+			  columns * p->class_count * 4};
+	uint64_t checksum = 0;
+	for (size_t i = 1; i < 5; i++)
+		checksum = hash_bytes(checksum, parts[i], sizes[i]);
+	h.checksum = checksum;
+	enum err err = path_join(path, folder, WEIGHTS_NAME, msg);
+	if (!err)
+		err = file_write(path, parts, sizes, 5, msg);
+	if (!err)
+		*ret_header = h;
+	return err;
+}
+
+static enum err model_write(const struct header *h, const char *const *label_names,
+			    const char *folder, struct err_msg *msg)
+{
+	char path[PATH_MAX];
+	char checksum[17];
+	(void)snprintf(checksum, sizeof checksum, "%016" PRIx64, h->checksum);
+	json_t *names = json_array();
+	for (size_t i = 0; i < h->class_count; i++)
+		if (json_array_append_new(names, json_string(label_names[i]))) {
+			json_decref(names);
+			return err_set(msg, ERR_INVALID, "label %zu's name is not UTF-8", i);
+		}
+	json_t *root = json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s}", "format", "freeal-model",
+				 "version", CHECKPOINT_VERSION, "type", "ngram", "labels", names,
+				 "columns", (json_int_t)h->column_count, "bits", (int)h->bits,
+				 "checksum", checksum);
+	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	json_decref(root);
+	if (!text)
+		return err_set(msg, ERR_NO_MEMORY, "no memory for %s", MODEL_NAME);
+	enum err err = path_join(path, folder, MODEL_NAME, msg);
+	const void *parts[] = {text, "\n"};
+	size_t sizes[] = {strlen(text), 1};
+	if (!err)
+		err = file_write(path, parts, sizes, 2, msg);
+	free(text);
+	return err;
+}
+
+/* Puts `made` in the place of `folder`. */
+static enum err folder_replace(const char *made, const char *folder, struct err_msg *msg)
+{
+	char parent[PATH_MAX];
+	(void)snprintf(parent, sizeof parent, "%s", folder);
+	char *slash = strrchr(parent, '/');
+	if (slash)
+		slash[slash == parent] = '\0';
+	bool exchanged = !renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_EXCHANGE);
+	if (!exchanged && errno != ENOENT) {
+		/* A file system that can't exchange: the name is missing for a moment. */
+		folder_remove(folder);
+	}
+	if (!exchanged && rename(made, folder))
+		return io_error(msg, "replace", folder);
+	if (exchanged)
+		folder_remove(made);
+	return folder_sync(slash ? parent : ".", msg);
+}
+
+enum err ngram_save(const struct ngram *m, const char *const *label_names, const char *folder,
+		    struct err_msg *msg)
+{
+	char made[PATH_MAX];
+	struct ngram_parts parts = ngram_parts(m);
+	struct header header;
+	if (snprintf(made, sizeof made, "%s.new", folder) >= (int)sizeof made)
+		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
+	folder_remove(made);
+	if (mkdir(made, 0777))
+		return io_error(msg, "create", made);
+	enum err err = weights_write(&parts, made, &header, msg);
+	if (!err)
+		err = model_write(&header, label_names, made, msg);
+	if (!err)
+		err = folder_sync(made, msg);
+	if (!err)
+		err = folder_replace(made, folder, msg);
+	if (err)
+		folder_remove(made);
+	return err;
+}
+
+/* ---- reading ---- */
+
+void ngram_labels_done(struct ngram_labels *labels)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		free(labels->names[i]);
+	free(labels->names);
+	*labels = (struct ngram_labels){0};
+}
+
+static enum err labels_read(json_t *names, struct ngram_labels *ret)
+{
+	size_t count = json_array_size(names);
+	if (count < 2 || count > CLASS_COUNT_MAX)
+		return ERR_CORRUPT;
+	struct ngram_labels labels = {.names = calloc(count, sizeof *labels.names)};
+	if (!labels.names)
+		return ERR_NO_MEMORY;
+	enum err err = ERR_OK;
+	for (size_t i = 0; !err && i < count; i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		labels.names[i] = name ? strdup(name) : NULL;
+		labels.count = i + 1;
+		err = !name ? ERR_CORRUPT : !labels.names[i] ? ERR_NO_MEMORY : ERR_OK;
+	}
+	if (err)
+		ngram_labels_done(&labels);
+	else
+		*ret = labels;
+	return err;
+}
+
+static enum err model_read(const char *folder, struct ngram_labels *ret_labels,
+			   char ret_checksum[17], struct err_msg *msg)
+{
+	char path[PATH_MAX];
+	enum err err = path_join(path, folder, MODEL_NAME, msg);
+	if (err)
+		return err;
+	if (access(path, R_OK))
+		return io_error(msg, "read", path);
+	json_error_t error;
+	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!root)
+		return err_set(msg, ERR_CORRUPT, "%s, line %d: %s", path, error.line, error.text);
+	const char *format = json_string_value(json_object_get(root, "format"));
+	const char *type = json_string_value(json_object_get(root, "type"));
+	const char *checksum = json_string_value(json_object_get(root, "checksum"));
+	json_int_t version = json_integer_value(json_object_get(root, "version"));
+	if (!format || strcmp(format, "freeal-model") != 0 || !type || strcmp(type, "ngram") != 0 ||
+	    !checksum || strlen(checksum) != 16)
+		err = err_set(msg, ERR_CORRUPT, "%s is no ngram model's description", path);
+	else if (version != CHECKPOINT_VERSION)
+		err = err_set(msg, ERR_VERSION, "%s has version %lld; this program reads %d", path,
+			      (long long)version, CHECKPOINT_VERSION);
+	if (!err) {
+		err = labels_read(json_object_get(root, "labels"), ret_labels);
+		if (err)
+			(void)err_set(msg, err, "%s: its labels can't be read", path);
+		else
+			memcpy(ret_checksum, checksum, 17);
+	}
+	json_decref(root);
+	return err;
+}
+
+static enum err header_check(const struct header *h, uint64_t file_size, size_t class_count,
+			     const char *path, struct err_msg *msg)
+{
+	if (memcmp(h->magic, MAGIC, sizeof h->magic) != 0)
+		return err_set(msg, ERR_CORRUPT, "%s is not a weights file", path);
+	if (h->version != CHECKPOINT_VERSION)
+		return err_set(msg, ERR_VERSION, "%s has version %u; this program reads %d", path,
+			       h->version, CHECKPOINT_VERSION);
+	if (h->bits < 1 || h->bits > TERMS_BITS_MAX || h->column_count > 2u << h->bits ||
+	    h->class_count != class_count)
+		return err_set(msg, ERR_CORRUPT, "%s: its sizes can't be right", path);
+	uint64_t expected = sizeof *h + body_words(h) * 4;
+	if (file_size != expected)
+		return err_set(msg, ERR_CORRUPT, "%s has %" PRIu64 " bytes instead of %" PRIu64,
+			       path, file_size, expected);
+	return ERR_OK;
+}
+
+/* The model out of a body that is known to have the header's sizes. */
+static enum err body_restore(const struct header *h, const uint32_t *body, struct ngram **ret)
+{
+	size_t columns = h->column_count;
+	uint64_t checksum = 0;
+	const uint32_t *at = body;
+	size_t sizes[] = {columns, columns, h->class_count, columns * h->class_count};
+	for (size_t i = 0; i < 4; at += sizes[i++])
+		checksum = hash_bytes(checksum, at, sizes[i] * 4);
+	if (checksum != h->checksum)
+		return ERR_CORRUPT;
+	const float *floats = (const float *)(const void *)(body + columns);
+	for (size_t i = columns; i < body_words(h); i++)
+		if (!isfinite(floats[i - columns]))
+			return ERR_CORRUPT;
+	struct ngram_parts parts = {.class_count = h->class_count,
+				    .bias = floats + columns,
+				    .weights = floats + columns + h->class_count};
+	enum err err =
+	    vocabulary_restore(h->bits, h->column_count, body, floats, &parts.vocabulary);
+	if (err)
+		return err;
+	err = ngram_restore(&parts, ret);
+	vocabulary_unref(parts.vocabulary);
+	return err;
+}
+
+static enum err weights_read(const char *path, size_t class_count, const char *checksum,
+			     struct ngram **ret, struct err_msg *msg)
+{
+	struct header h;
+	struct stat stat;
+	FILE *file = fopen(path, "rbe");
+	if (!file)
+		return io_error(msg, "read", path);
+	enum err err = ERR_OK;
+	uint32_t *body = NULL;
+	char found[17];
+	if (fstat(fileno(file), &stat))
+		err = io_error(msg, "read", path);
+	else if (fread(&h, sizeof h, 1, file) != 1)
+		err = err_set(msg, ERR_CORRUPT, "%s is cut off", path);
+	else
+		err = header_check(&h, (uint64_t)stat.st_size, class_count, path, msg);
+	if (!err) {
+		(void)snprintf(found, sizeof found, "%016" PRIx64, h.checksum);
+		body = malloc(body_words(&h) * 4);
+		if (strcmp(found, checksum) != 0)
+			err = err_set(msg, ERR_CORRUPT, "%s does not belong to its model.json",
+				      path);
+		else if (!body)
+			err = err_set(msg, ERR_NO_MEMORY, "no memory for %s", path);
+		else if (fread(body, body_words(&h) * 4, 1, file) != 1)
+			err = err_set(msg, ERR_CORRUPT, "%s is cut off", path);
+		else if ((err = body_restore(&h, body, ret)))
+			(void)err_set(msg, err, "%s is damaged: %s", path, err_str(err));
+	}
+	free(body);
+	fclose(file);
+	return err;
+}
+
+enum err ngram_load(const char *folder, struct ngram **ret, struct ngram_labels *ret_labels,
+		    struct err_msg *msg)
+{
+	char path[PATH_MAX];
+	char checksum[17];
+	struct ngram_labels labels;
+	enum err err = path_join(path, folder, WEIGHTS_NAME, msg);
+	if (!err)
+		err = model_read(folder, &labels, checksum, msg);
+	if (err)
+		return err;
+	err = weights_read(path, labels.count, checksum, ret, msg);
+	if (err) {
+		ngram_labels_done(&labels);
+		return err;
+	}
+	*ret_labels = labels;
+	return ERR_OK;
+}
