@@ -230,14 +230,19 @@ static void ask_send(struct annotator *a, struct lane *l, struct ask *ask)
 	ask->probe = l->throttle.blocked;
 	if (ask->probe)
 		throttle_probe_sent(&l->throttle, a->now_ms);
-	struct endpoint_request request = {.url = llm->url, .key_env = llm->key_env, .body = &body,
-					   .timeout_ms = llm->timeout_ms, .cookie = ask};
+	struct endpoint_request request = {.url = llm->url,
+					   .key_env = llm->key_env,
+					   .body = &body,
+					   .timeout_ms = llm->timeout_ms,
+					   .cookie = ask};
 	e = endpoint_send(a->endpoint, &request);
 	buf_done(&body);
 	if (e) {
 		struct endpoint_reply none = {.transfer = TRANSFER_UNREACHABLE,
 					      .retry_after_ms = RETRY_AFTER_NONE,
-					      .error = err_str(e), .body = "", .sent_ms = a->now_ms};
+					      .error = err_str(e),
+					      .body = "",
+					      .sent_ms = a->now_ms};
 		if (e == ERR_NOT_FOUND) {
 			none.transfer = TRANSFER_NO_KEY;
 			none.error = "";

@@ -16,8 +16,8 @@ struct annotator;
 
 struct annotator_config {
 	uint32_t concurrency_max; /* requests in flight, whatever the project says */
-	uint64_t probe_ms;        /* between probes of a blocked endpoint */
-	uint64_t seed;            /* of the jitter */
+	uint64_t probe_ms;	  /* between probes of a blocked endpoint */
+	uint64_t seed;		  /* of the jitter */
 };
 
 WARN_UNUSED enum err annotator_new(const struct annotator_config *config,

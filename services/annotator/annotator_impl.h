@@ -19,8 +19,8 @@ struct annotator {
 	struct answer_labels *labels;
 	struct pools pools;
 	struct lane lanes[ROUND_COUNT_MAX]; /* by round */
-	uint32_t round;                     /* of the newest lease */
-	struct ask **flying;                /* the asks in flight, in no order */
+	uint32_t round;			    /* of the newest lease */
+	struct ask **flying;		    /* the asks in flight, in no order */
 	uint32_t in_flight;
 	uint64_t requests, retries, done;
 	uint64_t status_due_ms;

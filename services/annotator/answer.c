@@ -30,8 +30,8 @@ struct answer_labels {
 static struct name *slot_find(const struct answer_labels *l, const char *folded, size_t size)
 {
 	size_t at = hash_bytes(0, folded, size) & (l->slot_count - 1);
-	while (l->slots[at].folded && (l->slots[at].size != size ||
-				       memcmp(l->slots[at].folded, folded, size) != 0))
+	while (l->slots[at].folded &&
+	       (l->slots[at].size != size || memcmp(l->slots[at].folded, folded, size) != 0))
 		at = (at + 1) & (l->slot_count - 1);
 	return &l->slots[at];
 }
@@ -188,8 +188,8 @@ static bool several_labels(const struct answer_labels *l, const char *text, size
 static bool is_refusal(const char *text, size_t size)
 {
 	static const char *const openings[] = {
-		"i'm sorry", "i\xe2\x80\x99m sorry", "i am sorry", "sorry,", "i cannot ", "i can't ",
-		"i can\xe2\x80\x99t ", "i'm unable to ", "i am unable to ", "as an ai ",
+	    "i'm sorry", "i\xe2\x80\x99m sorry", "i am sorry",	   "sorry,",	      "i cannot ",
+	    "i can't ",	 "i can\xe2\x80\x99t ",	 "i'm unable to ", "i am unable to ", "as an ai ",
 	};
 	for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
 		size_t opening = strlen(openings[i]);
@@ -312,8 +312,9 @@ enum err answer_texts(const char *text, size_t size, size_t count_max, bool cut,
 		if (size == 0 || json_is_array(array))
 			*ret_reason = "empty";
 		else
-			*ret_reason = folded.data && is_refusal(folded.data, folded.size) ?
-					      "refused" : "not_a_list";
+			*ret_reason = folded.data && is_refusal(folded.data, folded.size)
+					  ? "refused"
+					  : "not_a_list";
 		buf_done(&folded);
 	}
 	json_decref(array);

@@ -15,10 +15,10 @@ struct ask {
 	struct ask *next;
 	Freeal__Work *work;  /* owned */
 	uint32_t ask_no;     /* from 1; grows when an answer is unusable */
-	uint32_t tries;      /* failed requests of this ask */
+	uint32_t tries;	     /* failed requests of this ask */
 	uint64_t due_ms;     /* not to be sent before */
 	uint64_t first_ms;   /* when it was first sent; 0: not yet */
-	bool probe;          /* last sent to see whether a blocked endpoint answers again */
+	bool probe;	     /* last sent to see whether a blocked endpoint answers again */
 	uint32_t flying_at;  /* where its owner keeps it while a request is in flight */
 	Freeal__Usage usage; /* of all its requests */
 };

@@ -57,7 +57,8 @@ static enum err samples_read(struct dryrun *d, const char *path, struct err_msg 
 	const char **names = task_label_names(d->task);
 	if (!names)
 		return err_set(msg, ERR_NO_MEMORY, "no memory for the labels");
-	struct source_options options = {.columns = task_columns(d->task), .labels = names,
+	struct source_options options = {.columns = task_columns(d->task),
+					 .labels = names,
 					 .label_count = d->task->label_count,
 					 .optional_missing = true};
 	struct source *source = NULL;
@@ -85,14 +86,15 @@ static size_t demonstrations_take(const struct dryrun *d, uint32_t round, bool w
 			const Freeal__Label *l = d->project->labels[i];
 			if (depth < l->n_examples)
 				ret[n++] = (struct prompt_demonstration){
-					{l->examples[depth].data, l->examples[depth].len}, i};
+				    {l->examples[depth].data, l->examples[depth].len}, i};
 		}
 		if (n == before)
 			break;
 	}
 	const char *origin = round == 0 ? "written by the LLM" : "a sample with a clean label";
 	for (uint32_t i = 0; n < shots; i++, n++) {
-		int size = snprintf(notes[n], sizeof notes[n], "<demonstration %zu: %s>", n + 1, origin);
+		int size =
+		    snprintf(notes[n], sizeof notes[n], "<demonstration %zu: %s>", n + 1, origin);
 		ret[n] = (struct prompt_demonstration){{notes[n], (size_t)size},
 						       i % (uint32_t)d->project->n_labels};
 	}
@@ -122,8 +124,9 @@ static void expect(struct dryrun *d, uint32_t round, double requests, double tok
 		   double tokens_out)
 {
 	const struct task_llm *llm = &d->task->rounds[round].llm;
-	double usd = requests * (tokens_in * llm->usd_per_million_in +
-				 tokens_out * llm->usd_per_million_out) / 1e6;
+	double usd = requests *
+		     (tokens_in * llm->usd_per_million_in + tokens_out * llm->usd_per_million_out) /
+		     1e6;
 	bool priced = llm->usd_per_million_in > 0 || llm->usd_per_million_out > 0;
 	d->requests += requests;
 	d->tokens_in += requests * tokens_in;
@@ -179,13 +182,15 @@ static enum err round_print(struct dryrun *d, uint32_t round, struct err_msg *ms
 	struct buf body;
 	buf_init(&body, PROMPT_BYTES_MAX);
 	double share = round == 0 ? 1 : r->relabel;
-	double asked = round == 0 ? (double)d->sample_count : floor(share * (double)d->sample_count);
+	double asked =
+	    round == 0 ? (double)d->sample_count : floor(share * (double)d->sample_count);
 	(void)fprintf(d->out, "Round %u asks %s for %s, with %u demonstrations each. ", round,
-		      r->llm.model, round == 0 ? "every sample" : "the least sure samples", r->shots);
+		      r->llm.model, round == 0 ? "every sample" : "the least sure samples",
+		      r->shots);
 	(void)fprintf(d->out, "POST %s/chat/completions of the first sample:\n", r->llm.url);
 	size_t n = demonstrations_take(d, round, round == 0, demonstrations, notes);
-	enum err e = prompt_annotate(d->project, round, demonstrations, n, d->styles[0], 1, true,
-				     &body);
+	enum err e =
+	    prompt_annotate(d->project, round, demonstrations, n, d->styles[0], 1, true, &body);
 	e = body_print(d, &body, e, msg);
 	buf_reset(&body);
 	if (!e)
@@ -201,21 +206,23 @@ static enum err round_print(struct dryrun *d, uint32_t round, struct err_msg *ms
 
 static void total_print(const struct dryrun *d)
 {
-	(void)fprintf(d->out,
-		      "%" PRIu64 " samples in all: %.0f requests, about %.0f tokens in and %.0f out",
-		      d->sample_count, d->requests, d->tokens_in, d->tokens_out);
+	(void)fprintf(
+	    d->out, "%" PRIu64 " samples in all: %.0f requests, about %.0f tokens in and %.0f out",
+	    d->sample_count, d->requests, d->tokens_in, d->tokens_out);
 	if (!d->unpriced)
 		(void)fprintf(d->out, ", about %.2f USD", d->usd);
-	(void)fputs(".\nTokens are estimated as bytes / 4; unusable answers are asked for again and "
-		    "come on top.\n", d->out);
+	(void)fputs(
+	    ".\nTokens are estimated as bytes / 4; unusable answers are asked for again and "
+	    "come on top.\n",
+	    d->out);
 	if (d->unpriced)
-		(void)fputs("For a price, give llm.usd_per_million: {in: ..., out: ...}.\n", d->out);
+		(void)fputs("For a price, give llm.usd_per_million: {in: ..., out: ...}.\n",
+			    d->out);
 	if (d->task->early_stop)
 		(void)fputs("Later rounds are left out when they would change nothing.\n", d->out);
 }
 
-enum err dryrun_print(const char *task_path, const char *input_path, FILE *out,
-		      struct err_msg *msg)
+enum err dryrun_print(const char *task_path, const char *input_path, FILE *out, struct err_msg *msg)
 {
 	struct dryrun *d = calloc(1, sizeof *d);
 	if (!d)

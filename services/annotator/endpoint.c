@@ -61,7 +61,8 @@ static int socket_note(CURL *easy, curl_socket_t fd, int what, void *context, vo
 		return 0;
 	}
 	struct epoll_event event = {.data.fd = fd};
-	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	event.events =
+	    (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 	int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	if (epoll_ctl(e->epoll_fd, op, fd, &event) != 0) {
 		/* The number may have been used by another socket before. */
@@ -157,17 +158,19 @@ static size_t body_take(char *data, size_t size, size_t count, void *context)
 	return s->too_large || slot_slow(s) ? 0 : size * count;
 }
 
-static bool header_value(const char *data, size_t size, const char *name, char *ret, size_t ret_size)
+static bool header_value(const char *data, size_t size, const char *name, char *ret,
+			 size_t ret_size)
 {
 	size_t length = strlen(name);
 	if (size <= length || data[length] != ':' || strncasecmp(data, name, length) != 0)
 		return false;
 	data += length + 1;
 	size -= length + 1;
-	while (size > 0 && (data[size - 1] == '\r' || data[size - 1] == '\n' ||
-			    data[size - 1] == ' '))
+	while (size > 0 &&
+	       (data[size - 1] == '\r' || data[size - 1] == '\n' || data[size - 1] == ' '))
 		size--;
-	(void)snprintf(ret, ret_size, "%.*s", size < ret_size ? (int)size : (int)ret_size - 1, data);
+	(void)snprintf(ret, ret_size, "%.*s", size < ret_size ? (int)size : (int)ret_size - 1,
+		       data);
 	return true;
 }
 
@@ -373,13 +376,15 @@ static void slot_finish(struct endpoint *e, CURL *easy, CURLcode code)
 	s->prev->next = s->next;
 	enum transfer transfer = transfer_of(code, s);
 	struct endpoint_reply reply = {
-		.transfer = transfer,
-		.status = transfer == TRANSFER_DONE ? (uint32_t)status : 0,
-		.retry_after_ms = s->retry_after_ms,
-		.body = buf_str(&s->reply),
-		.body_size = s->reply.size,
-		.error = code == CURLE_OK ? "" : s->error[0] ? s->error : curl_easy_strerror(code),
-		.sent_ms = s->sent_ms,
+	    .transfer = transfer,
+	    .status = transfer == TRANSFER_DONE ? (uint32_t)status : 0,
+	    .retry_after_ms = s->retry_after_ms,
+	    .body = buf_str(&s->reply),
+	    .body_size = s->reply.size,
+	    .error = code == CURLE_OK ? ""
+		     : s->error[0]    ? s->error
+				      : curl_easy_strerror(code),
+	    .sent_ms = s->sent_ms,
 	};
 	e->done(e->context, s->cookie, &reply);
 	slot_give(e, s);

@@ -27,16 +27,16 @@ struct endpoint_request {
 	const char *key_env; /* "" or the environment variable with the key, read now */
 	struct buf *body;    /* taken over on success: the buffer is empty then */
 	uint32_t timeout_ms;
-	void *cookie;        /* handed to the callback */
+	void *cookie; /* handed to the callback */
 };
 
 struct endpoint_reply {
 	enum transfer transfer;
 	uint32_t status;
-	uint64_t retry_after_ms;  /* RETRY_AFTER_NONE: no such header */
-	const char *body;         /* valid during the callback */
+	uint64_t retry_after_ms; /* RETRY_AFTER_NONE: no such header */
+	const char *body;	 /* valid during the callback */
 	size_t body_size;
-	const char *error;        /* of the transfer, for people; "" */
+	const char *error; /* of the transfer, for people; "" */
 	uint64_t sent_ms;
 };
 

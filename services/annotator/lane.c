@@ -52,7 +52,8 @@ static void hint_write(char *out, size_t size, const Freeal__Llm *llm, const cha
 	else if (strcmp(reason, "no_credit") == 0)
 		(void)snprintf(out, size, "no credit left; check the account's billing");
 	else if (strcmp(reason, "not_found") == 0)
-		(void)snprintf(out, size, "not found; check llm.url and llm.model (%s)", llm->model);
+		(void)snprintf(out, size, "not found; check llm.url and llm.model (%s)",
+			       llm->model);
 	else if (strcmp(reason, "certificate") == 0)
 		(void)snprintf(out, size, "the server's certificate is not valid");
 	else if (strcmp(reason, "url") == 0)
@@ -63,8 +64,8 @@ static void hint_write(char *out, size_t size, const Freeal__Llm *llm, const cha
 		(void)snprintf(out, size, "no request goes through (%s)", reason);
 }
 
-void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reason,
-			uint32_t status, const struct reply_error *error, const char *detail)
+void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reason, uint32_t status,
+			const struct reply_error *error, const char *detail)
 {
 	char hint[BLOCKED_BYTES_MAX / 2];
 	char what[BLOCKED_BYTES_MAX / 2] = "";
@@ -74,7 +75,8 @@ void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reas
 	if (key && *key && strstr(words, key))
 		words = "";
 	if (status)
-		(void)snprintf(what, sizeof what, "HTTP %u%s%.200s", status, *words ? ": " : "", words);
+		(void)snprintf(what, sizeof what, "HTTP %u%s%.200s", status, *words ? ": " : "",
+			       words);
 	else
 		(void)snprintf(what, sizeof what, "%.200s", words);
 	hint_write(hint, sizeof hint, llm, reason);

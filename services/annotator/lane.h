@@ -17,10 +17,10 @@
 
 struct lane {
 	struct throttle throttle;
-	struct ask_queue ready;   /* to be sent as soon as there is room */
+	struct ask_queue ready;	  /* to be sent as soon as there is room */
 	struct ask_queue delayed; /* retries, each due at its own time */
 	uint32_t in_flight;
-	bool blocked_said;        /* people have been told */
+	bool blocked_said; /* people have been told */
 	bool rejected_said;
 	char blocked[BLOCKED_BYTES_MAX]; /* why, for people */
 };
@@ -35,7 +35,7 @@ void lane_done(struct lane *l);
 
 /* Writes why the endpoint is blocked and what to do. `reason` is the judgement's; `error`
  * is the server's error, `detail` the transfer's. The key never stands in it. */
-void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reason,
-			uint32_t status, const struct reply_error *error, const char *detail);
+void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reason, uint32_t status,
+			const struct reply_error *error, const char *detail);
 
 #endif

@@ -59,8 +59,12 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 			  const char *coordinator, struct err_msg *msg)
 {
 	const struct worker_handler handler = {
-		.project = on_project, .lease = on_lease, .cancel = on_cancel, .pool = on_pool,
-		.refused = on_refused, .context = l,
+	    .project = on_project,
+	    .lease = on_lease,
+	    .cancel = on_cancel,
+	    .pool = on_pool,
+	    .refused = on_refused,
+	    .context = l,
 	};
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll_fd < 0)
@@ -71,7 +75,8 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 	e = endpoint_new(&l->clock, config->concurrency_max, annotator_done, l->annotator,
 			 &l->endpoint, msg);
 	if (!e)
-		e = worker_new(zmq, coordinator, FREEAL__ROLE__ANNOTATOR, &handler, &l->worker, msg);
+		e = worker_new(zmq, coordinator, FREEAL__ROLE__ANNOTATOR, &handler, &l->worker,
+			       msg);
 	if (e)
 		return e;
 	annotator_connect(l->annotator, l->worker, l->endpoint);

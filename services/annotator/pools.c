@@ -63,10 +63,11 @@ enum err pools_find(const struct pools *p, uint64_t version, const uint32_t *num
 				       (unsigned long long)version, numbers[i]);
 		const Freeal__Demonstration *d = pool->demonstrations[numbers[i]];
 		if (d->class_id >= class_count)
-			return err_set(msg, ERR_NOT_FOUND, "pool %llu: demonstration %u has no label",
+			return err_set(msg, ERR_NOT_FOUND,
+				       "pool %llu: demonstration %u has no label",
 				       (unsigned long long)version, numbers[i]);
 		ret_demonstrations[i] = (struct prompt_demonstration){
-			.text = {d->text.data, d->text.len}, .class_id = d->class_id};
+		    .text = {d->text.data, d->text.len}, .class_id = d->class_id};
 	}
 	return ERR_OK;
 }

@@ -14,13 +14,13 @@
 #define REPLY_MESSAGE_BYTES_MAX 200
 
 struct reply {
-	struct json_t *root;  /* owns `content`; NULL where the body is no JSON object */
-	const char *content;  /* NULL: see `reason` */
+	struct json_t *root; /* owns `content`; NULL where the body is no JSON object */
+	const char *content; /* NULL: see `reason` */
 	size_t content_size;
 	/* Why the answer is unusable whatever it says, or "": refused, length, tool_call,
 	 * empty, malformed. With "length" there may be content all the same. */
 	const char *reason;
-	uint64_t tokens_in;   /* as the server counts them; 0 where it doesn't say */
+	uint64_t tokens_in; /* as the server counts them; 0 where it doesn't say */
 	uint64_t tokens_out;
 };
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Ends an ask without an answer: `reason` is the annotation's. */
-static void ask_unusable(struct annotator *a, struct ask *ask, const char *reason,
-			 const char *text, size_t size)
+static void ask_unusable(struct annotator *a, struct ask *ask, const char *reason, const char *text,
+			 size_t size)
 {
 	struct answer_texts none = {0};
 	if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
@@ -49,8 +49,8 @@ static void generate_answer(struct annotator *a, struct ask *ask, const struct r
 	struct answer_texts texts = {0};
 	bool cut = strcmp(reason, "length") == 0;
 	if (r->content && (cut || !*reason)) {
-		enum err e = answer_texts(r->content, r->content_size,
-					  ask->work->generate->count, cut, &texts, &reason);
+		enum err e = answer_texts(r->content, r->content_size, ask->work->generate->count,
+					  cut, &texts, &reason);
 		if (e) {
 			ask_failed(a, ask, "no_memory", err_str(e));
 			return;
@@ -159,8 +159,8 @@ static void usage_add(struct ask *ask, const Freeal__Llm *llm, const struct repl
 	Freeal__Usage *u = &ask->usage;
 	u->tokens_in += r->tokens_in;
 	u->tokens_out += r->tokens_out;
-	u->nano_usd += r->tokens_in * llm->nano_usd_per_token_in +
-		       r->tokens_out * llm->nano_usd_per_token_out;
+	u->nano_usd +=
+	    r->tokens_in * llm->nano_usd_per_token_in + r->tokens_out * llm->nano_usd_per_token_out;
 }
 
 static void ask_judged(struct annotator *a, struct ask *ask, const struct judgement *j,
@@ -168,7 +168,8 @@ static void ask_judged(struct annotator *a, struct ask *ask, const struct judgem
 		       const struct reply_error *error, const struct reply *answer)
 {
 	struct lane *l = lane_of(a, ask);
-	uint64_t delay_ms = throttle_note(&l->throttle, j, o, ask->tries, reply->sent_ms, a->now_ms);
+	uint64_t delay_ms =
+	    throttle_note(&l->throttle, j, o, ask->tries, reply->sent_ms, a->now_ms);
 	lane_resumed_say(a, l);
 	const char *words = *error->message ? error->message : reply->error;
 	switch (j->verdict) {
@@ -192,12 +193,14 @@ static void ask_judged(struct annotator *a, struct ask *ask, const struct judgem
 		break;
 	case VERDICT_RETRY:
 		if (!l->blocked_said)
-			lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error, reply->error);
+			lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error,
+					   reply->error);
 		ask_retry(a, ask, j, delay_ms, words);
 		break;
 	case VERDICT_BLOCK:
 		if (!l->blocked_said)
-			lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error, reply->error);
+			lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error,
+					   reply->error);
 		lane_block(a, l, ask);
 		break;
 	}
@@ -221,11 +224,11 @@ void annotator_done(void *context, void *cookie, const struct endpoint_reply *re
 	else if (reply->transfer == TRANSFER_DONE)
 		reply_error_parse(reply->body, reply->body_size, &error);
 	struct outcome o = {
-		.transfer = reply->transfer,
-		.status = reply->status,
-		.code = error.code,
-		.retry_after_ms = reply->retry_after_ms,
-		.malformed = success && strcmp(answer.reason, "malformed") == 0,
+	    .transfer = reply->transfer,
+	    .status = reply->status,
+	    .code = error.code,
+	    .retry_after_ms = reply->retry_after_ms,
+	    .malformed = success && strcmp(answer.reason, "malformed") == 0,
 	};
 	usage_add(ask, llm_of(a, ask), &answer);
 	struct judgement j = throttle_judge(&o);

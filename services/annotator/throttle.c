@@ -20,9 +20,9 @@ static bool code_is(const char *code, const char *const *list)
 /* Error codes that no waiting and no other text will mend. */
 static const char *const codes_no_credit[] = {"insufficient_quota", "billing_not_active",
 					      "billing_hard_limit_reached", NULL};
-static const char *const codes_settings[] = {"model_not_found", "invalid_api_key",
+static const char *const codes_settings[] = {"model_not_found",	      "invalid_api_key",
 					     "unsupported_parameter", "unsupported_value",
-					     "account_deactivated", NULL};
+					     "account_deactivated",   NULL};
 static const char *const codes_refused[] = {"content_filter", "content_policy_violation", NULL};
 
 static struct judgement transfer_judge(enum transfer transfer)

@@ -25,29 +25,29 @@
 
 /* How the transfer ended, before its HTTP status is looked at. */
 enum transfer {
-	TRANSFER_DONE,        /* there is an HTTP status */
+	TRANSFER_DONE,	      /* there is an HTTP status */
 	TRANSFER_UNREACHABLE, /* refused, reset, DNS, TLS handshake */
 	TRANSFER_TIMEOUT,     /* over its time, or too slow */
 	TRANSFER_TOO_LARGE,   /* body or headers over their limit */
 	TRANSFER_CERTIFICATE, /* a certificate is wrong */
-	TRANSFER_URL,         /* the URL can't be used at all */
+	TRANSFER_URL,	      /* the URL can't be used at all */
 	TRANSFER_NO_KEY,      /* the environment variable with the key is not set */
 };
 
 /* What came of one request. */
 struct outcome {
 	enum transfer transfer;
-	uint32_t status;         /* HTTP; 0 unless TRANSFER_DONE */
-	const char *code;        /* error.code, or error.type, of the body; "" where there is none */
+	uint32_t status;  /* HTTP; 0 unless TRANSFER_DONE */
+	const char *code; /* error.code, or error.type, of the body; "" where there is none */
 	uint64_t retry_after_ms; /* as the server asked, unclamped; or RETRY_AFTER_NONE */
-	bool malformed;          /* status 200, but no reply could be read from the body */
+	bool malformed;		 /* status 200, but no reply could be read from the body */
 };
 
 enum verdict {
-	VERDICT_ANSWER,  /* read the reply */
-	VERDICT_RETRY,   /* send it again, a failure of this request alone */
-	VERDICT_PAUSE,   /* send it again; the endpoint wants fewer requests. Costs no try */
-	VERDICT_BLOCK,   /* a person has to do something first. Costs no try */
+	VERDICT_ANSWER,	 /* read the reply */
+	VERDICT_RETRY,	 /* send it again, a failure of this request alone */
+	VERDICT_PAUSE,	 /* send it again; the endpoint wants fewer requests. Costs no try */
+	VERDICT_BLOCK,	 /* a person has to do something first. Costs no try */
 	VERDICT_UNUSABLE /* this request will never be answered; `reason` is the annotation's */
 };
 
@@ -74,14 +74,15 @@ uint64_t retry_delay_ms(uint32_t tries, uint64_t retry_after_ms, struct rng *rng
 
 struct throttle {
 	uint32_t window_max;
-	double window;           /* requests that may be in flight, 1 .. window_max */
+	double window;		 /* requests that may be in flight, 1 .. window_max */
 	uint64_t pause_until_ms; /* nothing is sent before */
-	uint64_t pause_set_ms;   /* when the pause began; what was sent before can't lengthen it twice */
-	uint32_t pauses;         /* in a row, without an answer between them */
-	uint64_t answer_ms;      /* when an answer last came; 0: never */
+	uint64_t
+	    pause_set_ms;   /* when the pause began; what was sent before can't lengthen it twice */
+	uint32_t pauses;    /* in a row, without an answer between them */
+	uint64_t answer_ms; /* when an answer last came; 0: never */
 	bool blocked;
-	uint64_t probe_due_ms;   /* while blocked */
-	uint64_t probe_ms;       /* between probes */
+	uint64_t probe_due_ms; /* while blocked */
+	uint64_t probe_ms;     /* between probes */
 	struct rng rng;
 };
 

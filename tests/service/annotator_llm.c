@@ -105,8 +105,8 @@ static void bytes_send(int fd, const char *data, size_t size)
 static void reply(int fd, int status, const char *header, const char *body)
 {
 	char head[512];
-	int n = snprintf(head, sizeof head, "HTTP/1.1 %d x\r\n%sContent-Length: %zu\r\n\r\n", status,
-			 header, strlen(body));
+	int n = snprintf(head, sizeof head, "HTTP/1.1 %d x\r\n%sContent-Length: %zu\r\n\r\n",
+			 status, header, strlen(body));
 	bytes_send(fd, head, (size_t)n);
 	bytes_send(fd, body, strlen(body));
 }
@@ -181,7 +181,8 @@ static bool respond(int fd, const char *text, int count)
 	else if (begins(text, "rejected"))
 		reply_error(fd, 400, "", "context_length_exceeded");
 	else if (begins(text, "Write "))
-		reply_content(fd, "```json\\n[\\\"one\\\", \\\"two\\\", \\\"one\\\"]\\n```", "stop");
+		reply_content(fd, "```json\\n[\\\"one\\\", \\\"two\\\", \\\"one\\\"]\\n```",
+			      "stop");
 	else
 		reply_content(fd, begins(text, "positive") ? "Positive." : "negative", "stop");
 	return true;
@@ -194,7 +195,7 @@ static bool request_take(int fd, const char *head, const char *body, size_t body
 	const json_t *messages = json_object_get(root, "messages");
 	size_t n = json_array_size(messages);
 	const char *text = json_string_value(
-		json_object_get(n ? json_array_get(messages, n - 1) : NULL, "content"));
+	    json_object_get(n ? json_array_get(messages, n - 1) : NULL, "content"));
 	struct llm_request r = {.at_ms = now_ms(), .turns = (int)n - 1};
 	(void)snprintf(r.text, sizeof r.text, "%s", text ? text : "");
 	json_decref(root);

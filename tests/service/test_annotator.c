@@ -589,11 +589,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_labels),	      TEST(test_many_in_flight),
-		TEST(test_faults),	      TEST(test_retry_after),
-		TEST(test_blocked_and_resumed), TEST(test_blocked_no_credit),
-		TEST(test_blocked_no_key),    TEST(test_endpoint_down),
-		TEST(test_demonstrations),    TEST(test_stop_returns_leases),
+	    TEST(test_labels),
+	    TEST(test_many_in_flight),
+	    TEST(test_faults),
+	    TEST(test_retry_after),
+	    TEST(test_blocked_and_resumed),
+	    TEST(test_blocked_no_credit),
+	    TEST(test_blocked_no_key),
+	    TEST(test_endpoint_down),
+	    TEST(test_demonstrations),
+	    TEST(test_stop_returns_leases),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

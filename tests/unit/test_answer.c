@@ -17,8 +17,8 @@ static struct answer_labels *labels;
 static int setup(void **state)
 {
 	(void)state;
-	static char *names[] = {"negative", "positive", "Positive Review", "N.A.", "\xc3\x96l",
-				"\"quoted\""};
+	static char *names[] = {"negative", "positive",	 "Positive Review",
+				"N.A.",	    "\xc3\x96l", "\"quoted\""};
 	static char *aliases0[] = {"neg", "-"}, *aliases4[] = {"\xc3\x84\xc3\x96"};
 	Freeal__Label items[6], *list[6];
 	for (size_t i = 0; i < 6; i++) {
@@ -51,70 +51,71 @@ static void test_label_table(void **state)
 		int32_t class_id;
 		const char *reason;
 	} rows[] = {
-		/* Forgiven: case, white space, one pair of quotes, one full stop. */
-		{"negative", 0, ""},
-		{"NEGATIVE", 0, ""},
-		{" \n\tNegative \r\n", 0, ""},
-		{"\xc2\xa0negative\xe2\x80\x89", 0, ""},
-		{"negative.", 0, ""},
-		{"\"negative\"", 0, ""},
-		{"'negative'", 0, ""},
-		{"`negative`", 0, ""},
-		{"\xe2\x80\x9cnegative\xe2\x80\x9d", 0, ""},
-		{"\"negative.\"", 0, ""},
-		{"\"negative\".", 0, ""},
-		{" \" Negative \" . ", 0, ""},
-		{"neg", 0, ""},
-		{"Neg.", 0, ""},
-		{"-", 0, ""},
-		/* One name is the beginning of another. */
-		{"positive", 1, ""},
-		{"positive review", 2, ""},
-		{"POSITIVE REVIEW.", 2, ""},
-		{"positive rev", ANSWER_NONE, "not_a_label"},
-		{"posit", ANSWER_NONE, "not_a_label"},
-		/* What is forgiven may belong to the name. */
-		{"n.a.", 3, ""},
-		{"N.A..", 3, ""},
-		{"N.A", ANSWER_NONE, "not_a_label"},
-		{"\"quoted\"", 5, ""},
-		{"\"\"quoted\"\".", 5, ""},
-		{"quoted", ANSWER_NONE, "not_a_label"},
-		/* Letters outside ASCII fold too. */
-		{"\xc3\xb6L", 4, ""},
-		{"\xc3\xa4\xc3\xb6", 4, ""},
-		{"ol", ANSWER_NONE, "not_a_label"},
-		/* Never a guess. */
-		{"negative..", ANSWER_NONE, "not_a_label"},
-		{"\"\"negative\"\"", ANSWER_NONE, "not_a_label"},
-		{"\"negative", ANSWER_NONE, "not_a_label"},
-		{"\"negative'", ANSWER_NONE, "not_a_label"},
-		{"negative!", ANSWER_NONE, "not_a_label"},
-		{"**negative**", ANSWER_NONE, "not_a_label"},
-		{"Label: negative", ANSWER_NONE, "not_a_label"},
-		{"The label is negative.", ANSWER_NONE, "not_a_label"},
-		{"not negative", ANSWER_NONE, "not_a_label"},
-		{"negatively", ANSWER_NONE, "not_a_label"},
-		{"negativo", ANSWER_NONE, "not_a_label"},
-		{"neutral", ANSWER_NONE, "not_a_label"},
-		{"unknown", ANSWER_NONE, "not_a_label"},
-		{"0", ANSWER_NONE, "not_a_label"},
-		{"negative or positive", ANSWER_NONE, "several_labels"},
-		{"negative, positive", ANSWER_NONE, "several_labels"},
-		{"neg/Positive", ANSWER_NONE, "several_labels"},
-		{"negative\npositive", ANSWER_NONE, "several_labels"},
-		{"negative, neg", ANSWER_NONE, "not_a_label"},
-		{"", ANSWER_NONE, "empty"},
-		{" \n ", ANSWER_NONE, "empty"},
-		{".", ANSWER_NONE, "not_a_label"},
-		{"\"\"", ANSWER_NONE, "not_a_label"},
-		{"I'm sorry, but I can't label this.", ANSWER_NONE, "refused"},
-		{"I cannot help with positive or negative.", ANSWER_NONE, "refused"},
-		{"\xff\xfe", ANSWER_NONE, "not_a_label"},
+	    /* Forgiven: case, white space, one pair of quotes, one full stop. */
+	    {"negative", 0, ""},
+	    {"NEGATIVE", 0, ""},
+	    {" \n\tNegative \r\n", 0, ""},
+	    {"\xc2\xa0negative\xe2\x80\x89", 0, ""},
+	    {"negative.", 0, ""},
+	    {"\"negative\"", 0, ""},
+	    {"'negative'", 0, ""},
+	    {"`negative`", 0, ""},
+	    {"\xe2\x80\x9cnegative\xe2\x80\x9d", 0, ""},
+	    {"\"negative.\"", 0, ""},
+	    {"\"negative\".", 0, ""},
+	    {" \" Negative \" . ", 0, ""},
+	    {"neg", 0, ""},
+	    {"Neg.", 0, ""},
+	    {"-", 0, ""},
+	    /* One name is the beginning of another. */
+	    {"positive", 1, ""},
+	    {"positive review", 2, ""},
+	    {"POSITIVE REVIEW.", 2, ""},
+	    {"positive rev", ANSWER_NONE, "not_a_label"},
+	    {"posit", ANSWER_NONE, "not_a_label"},
+	    /* What is forgiven may belong to the name. */
+	    {"n.a.", 3, ""},
+	    {"N.A..", 3, ""},
+	    {"N.A", ANSWER_NONE, "not_a_label"},
+	    {"\"quoted\"", 5, ""},
+	    {"\"\"quoted\"\".", 5, ""},
+	    {"quoted", ANSWER_NONE, "not_a_label"},
+	    /* Letters outside ASCII fold too. */
+	    {"\xc3\xb6L", 4, ""},
+	    {"\xc3\xa4\xc3\xb6", 4, ""},
+	    {"ol", ANSWER_NONE, "not_a_label"},
+	    /* Never a guess. */
+	    {"negative..", ANSWER_NONE, "not_a_label"},
+	    {"\"\"negative\"\"", ANSWER_NONE, "not_a_label"},
+	    {"\"negative", ANSWER_NONE, "not_a_label"},
+	    {"\"negative'", ANSWER_NONE, "not_a_label"},
+	    {"negative!", ANSWER_NONE, "not_a_label"},
+	    {"**negative**", ANSWER_NONE, "not_a_label"},
+	    {"Label: negative", ANSWER_NONE, "not_a_label"},
+	    {"The label is negative.", ANSWER_NONE, "not_a_label"},
+	    {"not negative", ANSWER_NONE, "not_a_label"},
+	    {"negatively", ANSWER_NONE, "not_a_label"},
+	    {"negativo", ANSWER_NONE, "not_a_label"},
+	    {"neutral", ANSWER_NONE, "not_a_label"},
+	    {"unknown", ANSWER_NONE, "not_a_label"},
+	    {"0", ANSWER_NONE, "not_a_label"},
+	    {"negative or positive", ANSWER_NONE, "several_labels"},
+	    {"negative, positive", ANSWER_NONE, "several_labels"},
+	    {"neg/Positive", ANSWER_NONE, "several_labels"},
+	    {"negative\npositive", ANSWER_NONE, "several_labels"},
+	    {"negative, neg", ANSWER_NONE, "not_a_label"},
+	    {"", ANSWER_NONE, "empty"},
+	    {" \n ", ANSWER_NONE, "empty"},
+	    {".", ANSWER_NONE, "not_a_label"},
+	    {"\"\"", ANSWER_NONE, "not_a_label"},
+	    {"I'm sorry, but I can't label this.", ANSWER_NONE, "refused"},
+	    {"I cannot help with positive or negative.", ANSWER_NONE, "refused"},
+	    {"\xff\xfe", ANSWER_NONE, "not_a_label"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const char *reason;
-		int32_t class_id = answer_label(labels, rows[i].text, strlen(rows[i].text), &reason);
+		int32_t class_id =
+		    answer_label(labels, rows[i].text, strlen(rows[i].text), &reason);
 		if (class_id != rows[i].class_id || strcmp(reason, rows[i].reason) != 0)
 			fail_msg("\"%s\": class %d, reason \"%s\"", rows[i].text, class_id, reason);
 	}
@@ -154,32 +155,33 @@ static void test_texts_table(void **state)
 		size_t want;
 		const char *first, *last, *reason;
 	} rows[] = {
-		{"[\"a\",\"b\"]", 10, false, 2, "a", "b", ""},
-		{" [\"a\"] ", 10, false, 1, "a", "a", ""},
-		{"```json\n[\"a\",\"b\"]\n```", 10, false, 2, "a", "b", ""},
-		{"```\n[\"a\"]\n```\n", 10, false, 1, "a", "a", ""},
-		{"[\" a \",\"a\",\"\",\"  \",\"b\"]", 10, false, 2, "a", "b", ""},
-		{"[\"a\",1,null,[\"x\"],\"b\"]", 10, false, 2, "a", "b", ""},
-		{"[\"a\",\"b\",\"c\"]", 2, false, 2, "a", "b", ""},
-		{"[\"a\",\"b\",\"c", 9, true, 2, "a", "b", ""},
-		{"[\"a\",\"b\",", 9, true, 2, "a", "b", ""},
-		{"[\"a\",\"b\\\"c", 9, true, 1, "a", "a", ""},
-		{"```json\n[\"a\",\"b\",\"c", 9, true, 2, "a", "b", ""},
-		{"[\"a\",\"b\",\"c", 9, false, 0, NULL, NULL, "not_a_list"},
-		{"[\"a", 9, true, 0, NULL, NULL, "not_a_list"},
-		{"[]", 9, false, 0, NULL, NULL, "empty"},
-		{"[\"\"]", 9, false, 0, NULL, NULL, "empty"},
-		{"", 9, false, 0, NULL, NULL, "empty"},
-		{"{\"a\":[\"b\"]}", 9, false, 0, NULL, NULL, "not_a_list"},
-		{"Here you are: [\"a\"]", 9, false, 0, NULL, NULL, "not_a_list"},
-		{"1. a\n2. b", 9, false, 0, NULL, NULL, "not_a_list"},
-		{"I'm sorry, I can't do that.", 9, false, 0, NULL, NULL, "refused"},
+	    {"[\"a\",\"b\"]", 10, false, 2, "a", "b", ""},
+	    {" [\"a\"] ", 10, false, 1, "a", "a", ""},
+	    {"```json\n[\"a\",\"b\"]\n```", 10, false, 2, "a", "b", ""},
+	    {"```\n[\"a\"]\n```\n", 10, false, 1, "a", "a", ""},
+	    {"[\" a \",\"a\",\"\",\"  \",\"b\"]", 10, false, 2, "a", "b", ""},
+	    {"[\"a\",1,null,[\"x\"],\"b\"]", 10, false, 2, "a", "b", ""},
+	    {"[\"a\",\"b\",\"c\"]", 2, false, 2, "a", "b", ""},
+	    {"[\"a\",\"b\",\"c", 9, true, 2, "a", "b", ""},
+	    {"[\"a\",\"b\",", 9, true, 2, "a", "b", ""},
+	    {"[\"a\",\"b\\\"c", 9, true, 1, "a", "a", ""},
+	    {"```json\n[\"a\",\"b\",\"c", 9, true, 2, "a", "b", ""},
+	    {"[\"a\",\"b\",\"c", 9, false, 0, NULL, NULL, "not_a_list"},
+	    {"[\"a", 9, true, 0, NULL, NULL, "not_a_list"},
+	    {"[]", 9, false, 0, NULL, NULL, "empty"},
+	    {"[\"\"]", 9, false, 0, NULL, NULL, "empty"},
+	    {"", 9, false, 0, NULL, NULL, "empty"},
+	    {"{\"a\":[\"b\"]}", 9, false, 0, NULL, NULL, "not_a_list"},
+	    {"Here you are: [\"a\"]", 9, false, 0, NULL, NULL, "not_a_list"},
+	    {"1. a\n2. b", 9, false, 0, NULL, NULL, "not_a_list"},
+	    {"I'm sorry, I can't do that.", 9, false, 0, NULL, NULL, "refused"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct answer_texts t;
 		const char *reason;
 		assert_int_equal(answer_texts(rows[i].text, strlen(rows[i].text), rows[i].count,
-					      rows[i].cut, &t, &reason), ERR_OK);
+					      rows[i].cut, &t, &reason),
+				 ERR_OK);
 		if (t.count != rows[i].want || strcmp(reason, rows[i].reason) != 0)
 			fail_msg("%s: %zu texts, reason \"%s\"", rows[i].text, t.count, reason);
 		if (t.count > 0) {
@@ -228,34 +230,36 @@ static void test_reply_table(void **state)
 	static const struct {
 		const char *body, *content, *reason;
 	} rows[] = {
-		{MESSAGE("\"positive\""), "positive", ""},
-		{"\xef\xbb\xbf" MESSAGE("\"positive\""), "positive", ""},
-		{MESSAGE("null"), NULL, "empty"},
-		{MESSAGE("\"\""), "", "empty"},
-		{MESSAGE("3"), NULL, "malformed"},
-		{MESSAGE("[\"positive\"]"), NULL, "malformed"},
-		{"{\"choices\":[{\"message\":{}}]}", NULL, "empty"},
-		{"{\"choices\":[{\"finish_reason\":\"length\",\"message\":{\"content\":\"pos\"}}]}",
-		 "pos", "length"},
-		{"{\"choices\":[{\"finish_reason\":\"content_filter\",\"message\":{\"content\":\"\"}}]}",
-		 "", "refused"},
-		{"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"No.\"}}]}", NULL, "refused"},
-		{"{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"id\":\"1\"}]}}]}", NULL,
-		 "tool_call"},
-		{"{\"choices\":[{\"finish_reason\":\"tool_calls\",\"message\":{\"content\":\"x\"}}]}", "x",
-		 "tool_call"},
-		{"{\"choices\":[]}", NULL, "empty"},
-		{"{\"choices\":[7]}", NULL, "malformed"},
-		{"{\"choices\":[{}]}", NULL, "malformed"},
-		{"{\"choices\":{}}", NULL, "malformed"},
-		{"{}", NULL, "malformed"},
-		{"[]", NULL, "malformed"},
-		{"", NULL, "malformed"},
-		{"{\"choices\":[{\"mess", NULL, "malformed"},
-		{MESSAGE("\"positive\"") " x", NULL, "malformed"},
-		{MESSAGE("\"\\ud800\""), NULL, "malformed"},
-		{"{\"usage\":{\"prompt_tokens\":1e999}}", NULL, "malformed"},
-		{"<html>", NULL, "malformed"},
+	    {MESSAGE("\"positive\""), "positive", ""},
+	    {"\xef\xbb\xbf" MESSAGE("\"positive\""), "positive", ""},
+	    {MESSAGE("null"), NULL, "empty"},
+	    {MESSAGE("\"\""), "", "empty"},
+	    {MESSAGE("3"), NULL, "malformed"},
+	    {MESSAGE("[\"positive\"]"), NULL, "malformed"},
+	    {"{\"choices\":[{\"message\":{}}]}", NULL, "empty"},
+	    {"{\"choices\":[{\"finish_reason\":\"length\",\"message\":{\"content\":\"pos\"}}]}",
+	     "pos", "length"},
+	    {"{\"choices\":[{\"finish_reason\":\"content_filter\",\"message\":{\"content\":\"\"}}]"
+	     "}",
+	     "", "refused"},
+	    {"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"No.\"}}]}", NULL,
+	     "refused"},
+	    {"{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"id\":\"1\"}]}}]}",
+	     NULL, "tool_call"},
+	    {"{\"choices\":[{\"finish_reason\":\"tool_calls\",\"message\":{\"content\":\"x\"}}]}",
+	     "x", "tool_call"},
+	    {"{\"choices\":[]}", NULL, "empty"},
+	    {"{\"choices\":[7]}", NULL, "malformed"},
+	    {"{\"choices\":[{}]}", NULL, "malformed"},
+	    {"{\"choices\":{}}", NULL, "malformed"},
+	    {"{}", NULL, "malformed"},
+	    {"[]", NULL, "malformed"},
+	    {"", NULL, "malformed"},
+	    {"{\"choices\":[{\"mess", NULL, "malformed"},
+	    {MESSAGE("\"positive\"") " x", NULL, "malformed"},
+	    {MESSAGE("\"\\ud800\""), NULL, "malformed"},
+	    {"{\"usage\":{\"prompt_tokens\":1e999}}", NULL, "malformed"},
+	    {"<html>", NULL, "malformed"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct reply r;
@@ -295,13 +299,15 @@ static void test_reply_error(void **state)
 	static const struct {
 		const char *body, *code, *message;
 	} rows[] = {
-		{"{\"error\":{\"message\":\"No\\ncredit\",\"type\":\"t\",\"code\":\"insufficient_quota\"}}",
-		 "insufficient_quota", "No credit"},
-		{"{\"error\":{\"type\":\"insufficient_quota\",\"code\":null}}", "insufficient_quota", ""},
-		{"{\"error\":\"model is loading\"}", "", "model is loading"},
-		{"{\"error\":{\"code\":401}}", "", ""},
-		{"Not Found", "", ""},
-		{"", "", ""},
+	    {"{\"error\":{\"message\":\"No\\ncredit\",\"type\":\"t\",\"code\":\"insufficient_"
+	     "quota\"}}",
+	     "insufficient_quota", "No credit"},
+	    {"{\"error\":{\"type\":\"insufficient_quota\",\"code\":null}}", "insufficient_quota",
+	     ""},
+	    {"{\"error\":\"model is loading\"}", "", "model is loading"},
+	    {"{\"error\":{\"code\":401}}", "", ""},
+	    {"Not Found", "", ""},
+	    {"", "", ""},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct reply_error e;
@@ -314,10 +320,10 @@ static void test_reply_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_label_table), cmocka_unit_test(test_label_bytes),
-		cmocka_unit_test(test_texts_table), cmocka_unit_test(test_texts_bounded),
-		cmocka_unit_test(test_reply_table), cmocka_unit_test(test_reply_usage),
-		cmocka_unit_test(test_reply_error),
+	    cmocka_unit_test(test_label_table), cmocka_unit_test(test_label_bytes),
+	    cmocka_unit_test(test_texts_table), cmocka_unit_test(test_texts_bounded),
+	    cmocka_unit_test(test_reply_table), cmocka_unit_test(test_reply_usage),
+	    cmocka_unit_test(test_reply_error),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -13,16 +13,17 @@
 #include <cmocka.h>
 
 static const char task_text[] =
-	"task: films\n"
-	"description: Say whether the reviewer liked the film.\n"
-	"labels:\n"
-	"  - {name: negative, description: the reviewer did not like it, aliases: [neg]}\n"
-	"  - {name: \"po\\\"sitive\", keywords: [moving], examples: [lovely, fine]}\n"
-	"llm: {url: \"http://localhost:1/v1\", model: m, temperature: 0.7, max_tokens: 9, attempts: 3,\n"
-	"      timeout_s: 1.5, usd_per_million: {in: 0.15, out: 0.6}}\n"
-	"rounds:\n"
-	"  - {shots: 2}\n"
-	"  - {relabel: 0.5, model: larger}\n";
+    "task: films\n"
+    "description: Say whether the reviewer liked the film.\n"
+    "labels:\n"
+    "  - {name: negative, description: the reviewer did not like it, aliases: [neg]}\n"
+    "  - {name: \"po\\\"sitive\", keywords: [moving], examples: [lovely, fine]}\n"
+    "llm: {url: \"http://localhost:1/v1\", model: m, temperature: 0.7, max_tokens: 9, attempts: "
+    "3,\n"
+    "      timeout_s: 1.5, usd_per_million: {in: 0.15, out: 0.6}}\n"
+    "rounds:\n"
+    "  - {shots: 2}\n"
+    "  - {relabel: 0.5, model: larger}\n";
 
 static Freeal__Project *project;
 
@@ -83,12 +84,13 @@ static void test_project(void **state)
 
 static json_t *annotate(uint32_t round, size_t shots, const char *text, size_t size, uint32_t ask)
 {
-	const struct prompt_demonstration demonstrations[] = {
-		{{"lovely", 6}, 1}, {{"dull \"stuff\"\n", 13}, 0}};
+	const struct prompt_demonstration demonstrations[] = {{{"lovely", 6}, 1},
+							      {{"dull \"stuff\"\n", 13}, 0}};
 	struct buf body;
 	buf_init(&body, PROMPT_BYTES_MAX);
 	assert_int_equal(prompt_annotate(project, round, demonstrations, shots,
-					 (struct prompt_text){text, size}, ask, false, &body), ERR_OK);
+					 (struct prompt_text){text, size}, ask, false, &body),
+			 ERR_OK);
 	json_error_t error;
 	json_t *root = json_loadb(body.data, body.size, JSON_ALLOW_NUL, &error);
 	buf_done(&body);
@@ -147,12 +149,14 @@ static void test_annotate_bytes(void **state)
 	json_decref(root);
 	struct buf body;
 	buf_init(&body, PROMPT_BYTES_MAX);
-	assert_int_equal(prompt_annotate(project, 0, NULL, 0, (struct prompt_text){"\xff", 1}, 1,
-					 false, &body), ERR_INVALID);
+	assert_int_equal(
+	    prompt_annotate(project, 0, NULL, 0, (struct prompt_text){"\xff", 1}, 1, false, &body),
+	    ERR_INVALID);
 	buf_done(&body);
 	buf_init(&body, 100);
-	assert_int_equal(prompt_annotate(project, 0, NULL, 0, (struct prompt_text){"a", 1}, 1, false,
-					 &body), ERR_LIMIT);
+	assert_int_equal(
+	    prompt_annotate(project, 0, NULL, 0, (struct prompt_text){"a", 1}, 1, false, &body),
+	    ERR_LIMIT);
 	buf_done(&body);
 }
 
@@ -180,8 +184,10 @@ static void test_generate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_project), cmocka_unit_test(test_annotate),
-		cmocka_unit_test(test_annotate_bytes), cmocka_unit_test(test_generate),
+	    cmocka_unit_test(test_project),
+	    cmocka_unit_test(test_annotate),
+	    cmocka_unit_test(test_annotate_bytes),
+	    cmocka_unit_test(test_generate),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -24,30 +24,30 @@ static void test_judge_status(void **state)
 		enum verdict verdict;
 		const char *reason;
 	} rows[] = {
-		{200, "", VERDICT_ANSWER, ""},
-		{201, "", VERDICT_ANSWER, ""},
-		{301, "", VERDICT_BLOCK, "url"},
-		{307, "", VERDICT_BLOCK, "url"},
-		{400, "", VERDICT_UNUSABLE, "rejected"},
-		{400, "content_filter", VERDICT_UNUSABLE, "refused"},
-		{400, "model_not_found", VERDICT_BLOCK, "settings"},
-		{400, "unsupported_parameter", VERDICT_BLOCK, "settings"},
-		{401, "invalid_api_key", VERDICT_BLOCK, "key_refused"},
-		{402, "", VERDICT_BLOCK, "no_credit"},
-		{403, "", VERDICT_BLOCK, "forbidden"},
-		{404, "model_not_found", VERDICT_BLOCK, "not_found"},
-		{405, "", VERDICT_BLOCK, "url"},
-		{408, "", VERDICT_RETRY, "server_error"},
-		{413, "", VERDICT_UNUSABLE, "rejected"},
-		{422, "", VERDICT_UNUSABLE, "rejected"},
-		{429, "", VERDICT_PAUSE, "rate_limit"},
-		{429, "rate_limit_exceeded", VERDICT_PAUSE, "rate_limit"},
-		{429, "insufficient_quota", VERDICT_BLOCK, "no_credit"},
-		{500, "", VERDICT_RETRY, "server_error"},
-		{502, "", VERDICT_RETRY, "server_error"},
-		{503, "", VERDICT_RETRY, "server_error"},
-		{504, "", VERDICT_RETRY, "server_error"},
-		{529, "", VERDICT_RETRY, "server_error"},
+	    {200, "", VERDICT_ANSWER, ""},
+	    {201, "", VERDICT_ANSWER, ""},
+	    {301, "", VERDICT_BLOCK, "url"},
+	    {307, "", VERDICT_BLOCK, "url"},
+	    {400, "", VERDICT_UNUSABLE, "rejected"},
+	    {400, "content_filter", VERDICT_UNUSABLE, "refused"},
+	    {400, "model_not_found", VERDICT_BLOCK, "settings"},
+	    {400, "unsupported_parameter", VERDICT_BLOCK, "settings"},
+	    {401, "invalid_api_key", VERDICT_BLOCK, "key_refused"},
+	    {402, "", VERDICT_BLOCK, "no_credit"},
+	    {403, "", VERDICT_BLOCK, "forbidden"},
+	    {404, "model_not_found", VERDICT_BLOCK, "not_found"},
+	    {405, "", VERDICT_BLOCK, "url"},
+	    {408, "", VERDICT_RETRY, "server_error"},
+	    {413, "", VERDICT_UNUSABLE, "rejected"},
+	    {422, "", VERDICT_UNUSABLE, "rejected"},
+	    {429, "", VERDICT_PAUSE, "rate_limit"},
+	    {429, "rate_limit_exceeded", VERDICT_PAUSE, "rate_limit"},
+	    {429, "insufficient_quota", VERDICT_BLOCK, "no_credit"},
+	    {500, "", VERDICT_RETRY, "server_error"},
+	    {502, "", VERDICT_RETRY, "server_error"},
+	    {503, "", VERDICT_RETRY, "server_error"},
+	    {504, "", VERDICT_RETRY, "server_error"},
+	    {529, "", VERDICT_RETRY, "server_error"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct outcome o = outcome_status(rows[i].status, rows[i].code);
@@ -65,9 +65,9 @@ static void test_judge_transfer(void **state)
 		enum transfer transfer;
 		enum verdict verdict;
 	} rows[] = {
-		{TRANSFER_UNREACHABLE, VERDICT_RETRY}, {TRANSFER_TIMEOUT, VERDICT_RETRY},
-		{TRANSFER_TOO_LARGE, VERDICT_RETRY},   {TRANSFER_CERTIFICATE, VERDICT_BLOCK},
-		{TRANSFER_URL, VERDICT_BLOCK},	       {TRANSFER_NO_KEY, VERDICT_BLOCK},
+	    {TRANSFER_UNREACHABLE, VERDICT_RETRY}, {TRANSFER_TIMEOUT, VERDICT_RETRY},
+	    {TRANSFER_TOO_LARGE, VERDICT_RETRY},   {TRANSFER_CERTIFICATE, VERDICT_BLOCK},
+	    {TRANSFER_URL, VERDICT_BLOCK},	   {TRANSFER_NO_KEY, VERDICT_BLOCK},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct outcome o = outcome_status(0, "");
@@ -91,19 +91,19 @@ static void test_retry_after(void **state)
 		const char *value;
 		uint64_t ms;
 	} rows[] = {
-		{"2", 2000},
-		{" 2 ", 2000},
-		{"0", 0},
-		{"1.5", 1500},
-		{"Sun, 06 Nov 1994 08:49:37 GMT", 30000},
-		{"Sunday, 06-Nov-94 08:49:37 GMT", 30000},
-		{"Sun Nov  6 08:49:37 1994", 30000},
-		{"Sun, 06 Nov 1994 08:48:37 GMT", 0},
-		{"-5", RETRY_AFTER_NONE},
-		{"", RETRY_AFTER_NONE},
-		{"soon", RETRY_AFTER_NONE},
-		{"2 seconds", RETRY_AFTER_NONE},
-		{"Sun, 06 Nov", RETRY_AFTER_NONE},
+	    {"2", 2000},
+	    {" 2 ", 2000},
+	    {"0", 0},
+	    {"1.5", 1500},
+	    {"Sun, 06 Nov 1994 08:49:37 GMT", 30000},
+	    {"Sunday, 06-Nov-94 08:49:37 GMT", 30000},
+	    {"Sun Nov  6 08:49:37 1994", 30000},
+	    {"Sun, 06 Nov 1994 08:48:37 GMT", 0},
+	    {"-5", RETRY_AFTER_NONE},
+	    {"", RETRY_AFTER_NONE},
+	    {"soon", RETRY_AFTER_NONE},
+	    {"2 seconds", RETRY_AFTER_NONE},
+	    {"Sun, 06 Nov", RETRY_AFTER_NONE},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		uint64_t ms = retry_after_parse(rows[i].value, wall_ms);
@@ -223,13 +223,13 @@ static void test_block_and_probe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_judge_status),
-		cmocka_unit_test(test_judge_transfer),
-		cmocka_unit_test(test_retry_after),
-		cmocka_unit_test(test_delay_bounds),
-		cmocka_unit_test(test_pause_with_retry_after),
-		cmocka_unit_test(test_pause_endless),
-		cmocka_unit_test(test_block_and_probe),
+	    cmocka_unit_test(test_judge_status),
+	    cmocka_unit_test(test_judge_transfer),
+	    cmocka_unit_test(test_retry_after),
+	    cmocka_unit_test(test_delay_bounds),
+	    cmocka_unit_test(test_pause_with_retry_after),
+	    cmocka_unit_test(test_pause_endless),
+	    cmocka_unit_test(test_block_and_probe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
