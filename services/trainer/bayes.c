@@ -21,13 +21,13 @@ static const float ABSENT = -1e4f;
 struct bayes {
 	const struct bayes_problem *problem;
 	size_t k;
-	double *masses;	   /* (k) labelled and soft rows of each class */
+	double *masses;	    /* (k) labelled and soft rows of each class */
 	float *class_scale; /* (k) makes the masses equal; 0 where there is no labelled row */
-	float *soft;	   /* (unlabelled_count, k) */
+	float *soft;	    /* (unlabelled_count, k) */
 	float unlabelled_weight;
 	bool with_unlabelled;
-	float *sums;   /* (columns, k) F */
-	float *shards; /* (SHARDS, columns, k) */
+	float *sums;	/* (columns, k) F */
+	float *shards;	/* (SHARDS, columns, k) */
 	double *totals; /* (k) sums of the complement counts */
 	float *weights; /* (columns, k), borrowed */
 	double scale;
@@ -238,8 +238,8 @@ enum err bayes_fit(const struct bayes_problem *problem, float *ret_weights)
 	size_t k = problem->class_count;
 	size_t size = problem->rows.column_count * k;
 	assert(problem->labelled_count > 0 && problem->smoothing > 0.0);
-	double weight_max = 2.0 * (double)problem->labelled_count /
-			    ((double)problem->unlabelled_count + 1.0);
+	double weight_max =
+	    2.0 * (double)problem->labelled_count / ((double)problem->unlabelled_count + 1.0);
 	struct bayes b = {
 	    .problem = problem,
 	    .k = k,

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "trainer/terms.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -135,10 +136,10 @@ static enum err model_write(const struct header *h, const char *const *label_nam
 			json_decref(names);
 			return err_set(msg, ERR_INVALID, "label %zu's name is not UTF-8", i);
 		}
-	json_t *root = json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s}", "format", "freeal-model",
-				 "version", CHECKPOINT_VERSION, "type", "ngram", "labels", names,
-				 "columns", (json_int_t)h->column_count, "bits", (int)h->bits,
-				 "checksum", checksum);
+	json_t *root =
+	    json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s}", "format", "freeal-model", "version",
+		      CHECKPOINT_VERSION, "type", "ngram", "labels", names, "columns",
+		      (json_int_t)h->column_count, "bits", (int)h->bits, "checksum", checksum);
 	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 	json_decref(root);
 	if (!text)
@@ -327,8 +328,8 @@ static enum err weights_read(const char *path, size_t class_count, const char *c
 		(void)snprintf(found, sizeof found, "%016" PRIx64, h.checksum);
 		body = malloc(body_words(&h) * 4);
 		if (strcmp(found, checksum) != 0)
-			err = err_set(msg, ERR_CORRUPT, "%s does not belong to its model.json",
-				      path);
+			err =
+			    err_set(msg, ERR_CORRUPT, "%s does not belong to its model.json", path);
 		else if (!body)
 			err = err_set(msg, ERR_NO_MEMORY, "no memory for %s", path);
 		else if (fread(body, body_words(&h) * 4, 1, file) != 1)

@@ -11,8 +11,8 @@
 
 enum {
 	PROJECTION_ENTRIES = 16,
-	RARE_FROM_TEXTS = 100,	      /* fewer texts keep the terms of one text */
-	TEXTS_PER_DF_STEP = 200000,   /* each so many texts raise the least frequency by one */
+	RARE_FROM_TEXTS = 100,	    /* fewer texts keep the terms of one text */
+	TEXTS_PER_DF_STEP = 200000, /* each so many texts raise the least frequency by one */
 };
 
 struct features {
@@ -187,9 +187,8 @@ enum err features_weigh(struct vocabulary *vocabulary, const char *const *texts,
 	return features_make(vocabulary, texts, sizes, count, cancel, ret, msg);
 }
 
-enum err features_like(const struct features *fitted, const char *const *texts,
-		       const size_t *sizes, size_t count, struct features **ret,
-		       struct err_msg *msg)
+enum err features_like(const struct features *fitted, const char *const *texts, const size_t *sizes,
+		       size_t count, struct features **ret, struct err_msg *msg)
 {
 	return features_make(fitted->vocabulary, texts, sizes, count, NULL, ret, msg);
 }

@@ -218,8 +218,7 @@ enum err ngram_fold_train(const struct features *f, const int32_t *labels, const
 	struct split split;
 	struct ngram *m = NULL;
 	progress_set(progress, 0, 1);
-	enum err err =
-	    split_init(&split, labels, folds, fold, rows.row_count, class_count);
+	enum err err = split_init(&split, labels, folds, fold, rows.row_count, class_count);
 	if (err)
 		return err_set(msg, err, "fold %u: no memory", fold);
 	err = ngram_new(features_vocabulary(f), class_count, &m);

@@ -65,9 +65,8 @@ struct ngram_training {
 
 /* ngram_free() the result. */
 WARN_UNUSED enum err ngram_train(const struct ngram_training *training,
-				 const struct ngram_config *config,
-				 const struct progress *progress, struct ngram **ret,
-				 struct err_msg *msg);
+				 const struct ngram_config *config, const struct progress *progress,
+				 struct ngram **ret, struct err_msg *msg);
 void ngram_free(struct ngram *m);
 
 size_t ngram_class_count(const struct ngram *m);

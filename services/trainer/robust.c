@@ -12,21 +12,21 @@ struct robust {
 	const struct robust_data *data;
 	const struct robust_config *config;
 	float *weights; /* (columns, k), borrowed */
-	float *bias;    /* (k), borrowed */
+	float *bias;	/* (k), borrowed */
 	size_t k;
-	float *squares; /* (columns + 1, k) sums of squared gradients; the bias last */
+	float *squares;	 /* (columns + 1, k) sums of squared gradients; the bias last */
 	uint32_t *order; /* (rows) this epoch's */
-	bool *clean;     /* (rows) this epoch's */
-	float *losses;   /* (rows), for refit */
+	bool *clean;	 /* (rows) this epoch's */
+	float *losses;	 /* (rows), for refit */
 	/* One batch. */
-	size_t capacity; /* terms in the arrays of the second views */
+	size_t capacity;	  /* terms in the arrays of the second views */
 	uint64_t *second_starts;  /* (batch + 1) */
 	uint32_t *second_columns; /* (capacity) */
 	float *second_values;	  /* (capacity) */
-	float *logits;	 /* (2, batch, k): first views, second views */
-	float *gradients; /* (2, batch, k) */
-	float *mixed;	 /* (3, k): logits, target, gradient of a mixture */
-	size_t *members; /* (2, batch): clean places of the batch, and their partners */
+	float *logits;		  /* (2, batch, k): first views, second views */
+	float *gradients;	  /* (2, batch, k) */
+	float *mixed;		  /* (3, k): logits, target, gradient of a mixture */
+	size_t *members;	  /* (2, batch): clean places of the batch, and their partners */
 };
 
 struct robust_config robust_config_default(void)
@@ -282,11 +282,10 @@ static enum err epoch_clean(struct robust *r, uint32_t epoch)
 			if (d->labels[i] < 0)
 				continue;
 			view_logits(r, &d->rows, i, r->mixed);
-			r->losses[i] = (float)(softmax_log_sum(r->mixed, r->k) -
-					       r->mixed[d->labels[i]]);
+			r->losses[i] =
+			    (float)(softmax_log_sum(r->mixed, r->k) - r->mixed[d->labels[i]]);
 		}
-		enum err err =
-		    d->refit(d->refit_context, epoch, r->losses, row_count, r->clean);
+		enum err err = d->refit(d->refit_context, epoch, r->losses, row_count, r->clean);
 		if (err)
 			return err;
 	}
@@ -323,8 +322,8 @@ static enum err epoch_train(struct robust *r, uint32_t epoch, const struct progr
 			count = r->config->batch_rows;
 		double left = 1.0 - (double)done / (double)all;
 		progress_set(progress, done, all);
-		err = batch_train(r, r->order + at, count, epoch,
-				  (float)(r->config->rate * left), &rng);
+		err = batch_train(r, r->order + at, count, epoch, (float)(r->config->rate * left),
+				  &rng);
 	}
 	return err;
 }

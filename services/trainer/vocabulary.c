@@ -61,8 +61,8 @@ enum err vocabulary_new(uint32_t bits, const uint32_t *text_counts, uint64_t tex
 			continue;
 		v->columns[b] = column;
 		v->buckets[column] = (uint32_t)b;
-		v->idf[column] = (float)(log((1.0 + (double)text_count) /
-					     (1.0 + (double)text_counts[b])) + 1.0);
+		v->idf[column] =
+		    (float)(log((1.0 + (double)text_count) / (1.0 + (double)text_counts[b])) + 1.0);
 		column++;
 	}
 	assert(column == column_count);

@@ -28,9 +28,8 @@ struct vocabulary {
  * From the number of texts that hold each bucket, `text_counts` (2^(bits + 1)).
  * Terms in fewer than `df_min` of the `text_count` texts are left out.
  */
-WARN_UNUSED enum err vocabulary_new(uint32_t bits, const uint32_t *text_counts,
-				    uint64_t text_count, uint32_t df_min,
-				    struct vocabulary **ret);
+WARN_UNUSED enum err vocabulary_new(uint32_t bits, const uint32_t *text_counts, uint64_t text_count,
+				    uint32_t df_min, struct vocabulary **ret);
 /* From the arrays of a checkpoint, which are copied: ERR_CORRUPT where they can't be one. */
 WARN_UNUSED enum err vocabulary_restore(uint32_t bits, uint32_t column_count,
 					const uint32_t *buckets, const float *idf,

@@ -2,8 +2,7 @@
 
 #include <assert.h>
 
-void csr_row_times(const struct csr *a, size_t r, float scale, const float *w, size_t k,
-		   float *ret)
+void csr_row_times(const struct csr *a, size_t r, float scale, const float *w, size_t k, float *ret)
 {
 	assert(r < a->row_count);
 	uint64_t end = a->starts[r + 1];

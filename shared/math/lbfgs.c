@@ -9,8 +9,8 @@ enum { PAIRS = 5, HALVINGS_MAX = 20 };
 
 struct lbfgs {
 	size_t size;
-	float *steps[PAIRS];   /* s: changes of x */
-	float *changes[PAIRS]; /* y: changes of the gradient */
+	float *steps[PAIRS];	  /* s: changes of x */
+	float *changes[PAIRS];	  /* y: changes of the gradient */
 	double curvatures[PAIRS]; /* s . y */
 	size_t pair_count;
 	size_t pair_next; /* the slot to write */
