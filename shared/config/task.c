@@ -66,7 +66,7 @@ static struct task *task_new(void)
 	t->llm.timeout_s = 60;
 	t->llm.concurrency = 64;
 	t->llm.retries = 5;
-	t->llm.attempts = 2;
+	t->llm.attempts = 1;
 	t->model.folds = 5;
 	t->early_stop = true;
 	t->pool = 100;

@@ -47,7 +47,7 @@ struct task_llm {
 	double timeout_s;     /* of one request, default 60 */
 	uint32_t concurrency; /* requests in flight, default 64 */
 	uint32_t retries;     /* of one request, after network errors and 5xx, default 5 */
-	uint32_t attempts;    /* 1 .. 20 asks per sample while answers are unusable, default 2 */
+	uint32_t attempts;    /* 1 .. 20 asks per sample while answers are unusable, default 1 */
 	double usd_per_million_in; /* price of tokens; 0 where unknown */
 	double usd_per_million_out;
 };
