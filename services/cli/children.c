@@ -31,7 +31,7 @@ struct child {
 	struct path log;
 	off_t log_start;  /* where this start's lines begin */
 	uint64_t born_ms; /* of its first start */
-	pid_t pid;        /* 0: waits for its restart */
+	pid_t pid;	  /* 0: waits for its restart */
 	uint64_t due_ms;
 	uint64_t restarts_ms[CHILD_RESTARTS_MAX]; /* a ring */
 	unsigned restart_count;
@@ -261,8 +261,8 @@ static enum err child_ended(struct child *child, int status, uint64_t now_ms, st
 	    child->once)
 		return child_failure(child, status, false, msg);
 	unsigned recent = 0;
-	unsigned kept = child->restart_count < CHILD_RESTARTS_MAX ? child->restart_count
-								  : CHILD_RESTARTS_MAX;
+	unsigned kept =
+	    child->restart_count < CHILD_RESTARTS_MAX ? child->restart_count : CHILD_RESTARTS_MAX;
 	for (unsigned i = 0; i < kept; i++)
 		recent += now_ms - child->restarts_ms[i] < MINUTE_MS;
 	if (recent == CHILD_RESTARTS_MAX)

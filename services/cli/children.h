@@ -23,10 +23,10 @@
 struct children;
 
 struct child_spec {
-	const char *name;        /* of its log file, "annotator-2" */
+	const char *name;	 /* of its log file, "annotator-2" */
 	const char *const *argv; /* program's path, arguments, NULL; copied */
-	const char *remove;      /* a file to remove before each start, or NULL; copied */
-	bool once;               /* never restarted: its end is a failure */
+	const char *remove;	 /* a file to remove before each start, or NULL; copied */
+	bool once;		 /* never restarted: its end is a failure */
 };
 
 /* Logs go to LOG_FOLDER/NAME.log, appended. */

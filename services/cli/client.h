@@ -12,8 +12,7 @@
 struct client;
 
 /* Where a reply's body goes, piece by piece. An error ends the transfer. */
-typedef enum err client_data_fn(void *context, const void *data, size_t size,
-				struct err_msg *msg);
+typedef enum err client_data_fn(void *context, const void *data, size_t size, struct err_msg *msg);
 
 enum err client_new(struct client **ret_client, struct err_msg *msg) WARN_UNUSED;
 void client_free(struct client *c);

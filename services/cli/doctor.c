@@ -47,9 +47,8 @@ static bool program_version(const char *path, char *ret_version, size_t size)
 	ssize_t got = 1;
 	struct pollfd end = {.fd = ends[0], .events = POLLIN};
 	while (!failed && got > 0 && n < size - 1) {
-		got = poll(&end, 1, ANSWER_MS) == 1
-			      ? read(ends[0], ret_version + n, size - 1 - n)
-			      : -1;
+		got = poll(&end, 1, ANSWER_MS) == 1 ? read(ends[0], ret_version + n, size - 1 - n)
+						    : -1;
 		n += got > 0 ? (size_t)got : 0;
 	}
 	(void)close(ends[0]);
@@ -115,15 +114,22 @@ int command_doctor(int argc, char **argv)
 					    "freeal-trainer", "freeal-selector"};
 	const char *project = NULL, *out = NULL;
 	const struct option_entry entries[] = {
-		{.name = "project", .type = OPTION_STRING, .value = &project, .arg = "DIR",
-		 .help = "check this project, too"},
-		{.name = "out", .type = OPTION_STRING, .value = &out, .arg = "DIR",
-		 .help = "output folder of its run"},
+	    {.name = "project",
+	     .type = OPTION_STRING,
+	     .value = &project,
+	     .arg = "DIR",
+	     .help = "check this project, too"},
+	    {.name = "out",
+	     .type = OPTION_STRING,
+	     .value = &out,
+	     .arg = "DIR",
+	     .help = "output folder of its run"},
 	};
 	const struct option_program program = {
-		.name = "freeal doctor",
-		.summary = "Checks the installation and, where one is given, a project.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+	    .name = "freeal doctor",
+	    .summary = "Checks the installation and, where one is given, a project.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
 	};
 	struct option_rest rest;
 	struct err_msg msg = {{0}};

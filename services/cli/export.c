@@ -14,8 +14,8 @@
 #include <string.h>
 
 static const char *const columns[] = {
-	"id", "label", "confidence", "source", "round", "llm_label", "reason", "slm_label",
-	"clean_probability", "clean", "demonstration",
+    "id",	  "label",     "confidence",	    "source", "round",	       "llm_label",
+    "llm_reason", "slm_label", "clean_probability", "clean",  "demonstration",
 };
 
 #define COLUMN_COUNT (sizeof columns / sizeof *columns)
@@ -23,7 +23,7 @@ static const char *const columns[] = {
 /* JSON lines come in pieces and go out as CSV records. */
 struct csv_writer {
 	struct output *output;
-	struct buf line;   /* what is there of the current line */
+	struct buf line; /* what is there of the current line */
 	struct buf record;
 };
 
@@ -33,8 +33,8 @@ static void add_value(struct buf *record, const json_t *value)
 		escape_csv(record, json_string_value(value), json_string_length(value));
 	} else if (value && !json_is_null(value)) {
 		char text[64];
-		size_t n = json_dumpb(value, text, sizeof text,
-				      JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+		size_t n =
+		    json_dumpb(value, text, sizeof text, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 		if (n <= sizeof text)
 			buf_add(record, text, n);
 	}
@@ -119,18 +119,32 @@ int command_export(int argc, char **argv)
 {
 	const char *project = NULL, *out = NULL, *format = "jsonl", *path = NULL;
 	const struct option_entry entries[] = {
-		{.name = "project", .type = OPTION_STRING, .value = &project, .arg = "DIR",
-		 .help = "the project's state (default OUT/.freeal)"},
-		{.name = "out", .type = OPTION_STRING, .value = &out, .arg = "DIR",
-		 .help = "output folder of its run (default out)"},
-		{.name = "format", .type = OPTION_STRING, .value = &format, .arg = "FORMAT",
-		 .help = "jsonl or csv"},
-		{.name = "output", .type = OPTION_STRING, .value = &path, .arg = "FILE",
-		 .help = "where to write (default standard output)"},
+	    {.name = "project",
+	     .type = OPTION_STRING,
+	     .value = &project,
+	     .arg = "DIR",
+	     .help = "the project's state (default OUT/.freeal)"},
+	    {.name = "out",
+	     .type = OPTION_STRING,
+	     .value = &out,
+	     .arg = "DIR",
+	     .help = "output folder of its run (default out)"},
+	    {.name = "format",
+	     .type = OPTION_STRING,
+	     .value = &format,
+	     .arg = "FORMAT",
+	     .help = "jsonl or csv"},
+	    {.name = "output",
+	     .type = OPTION_STRING,
+	     .value = &path,
+	     .arg = "FILE",
+	     .help = "where to write (default standard output)"},
 	};
 	const struct option_program program = {
-		.name = "freeal export", .summary = "Writes a project's labels.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+	    .name = "freeal export",
+	    .summary = "Writes a project's labels.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
 	};
 	struct option_rest rest;
 	struct err_msg msg = {{0}};

@@ -48,13 +48,13 @@ static enum err ingest_post(struct ingest *g, const struct task *task, const cha
 			    struct samples_counts *ret_counts, struct err_msg *msg)
 {
 	const struct source_options options = {
-		.columns = task_columns(task),
-		.format = g->format ? source_format_parse(g->format) : SOURCE_BY_NAME,
-		.labels = labels,
-		.label_count = task->label_count,
-		.optional_missing = true,
-		.reject = g->strict ? NULL : ingest_reject,
-		.reject_context = g,
+	    .columns = task_columns(task),
+	    .format = g->format ? source_format_parse(g->format) : SOURCE_BY_NAME,
+	    .labels = labels,
+	    .label_count = task->label_count,
+	    .optional_missing = true,
+	    .reject = g->strict ? NULL : ingest_reject,
+	    .reject_context = g,
 	};
 	const struct session_options session_options = {.project = g->project.text};
 	struct source *source = NULL;
@@ -107,7 +107,8 @@ static enum err ingest_all(struct ingest *g, struct err_msg *msg)
 	}
 	if (!e && g->rejected)
 		e = err_set(msg, ERR_INVALID, "%" PRIu64 " rows were refused%s%s", g->rejected,
-			    g->rejects_path ? "; see " : "", g->rejects_path ? g->rejects_path : "");
+			    g->rejects_path ? "; see " : "",
+			    g->rejects_path ? g->rejects_path : "");
 	free(labels);
 	task_free(task);
 	return e;
@@ -118,24 +119,46 @@ int command_ingest(int argc, char **argv)
 	struct ingest g = {0};
 	const char *project = NULL, *out = NULL;
 	const struct option_entry entries[] = {
-		{.name = "input", .type = OPTION_STRING, .value = &g.input, .arg = "FILE",
-		 .help = "samples: CSV, TSV or JSONL; - is standard input"},
-		{.name = "format", .type = OPTION_STRING, .value = &g.format, .arg = "FORMAT",
-		 .help = "csv, tsv or jsonl (default by the file's name)"},
-		{.name = "project", .type = OPTION_STRING, .value = &project, .arg = "DIR",
-		 .help = "the project's state (default OUT/.freeal)"},
-		{.name = "out", .type = OPTION_STRING, .value = &out, .arg = "DIR",
-		 .help = "output folder of its run (default out)"},
-		{.name = "task", .type = OPTION_STRING, .value = &g.task_path, .arg = "FILE",
-		 .help = "task file that names the columns (default the project's)"},
-		{.name = "rejects", .type = OPTION_STRING, .value = &g.rejects_path, .arg = "FILE",
-		 .help = "write the refused rows' lines and reasons there, as JSONL"},
-		{.name = "strict", .type = OPTION_FLAG, .value = &g.strict,
-		 .help = "stop at the first bad row"},
+	    {.name = "input",
+	     .type = OPTION_STRING,
+	     .value = &g.input,
+	     .arg = "FILE",
+	     .help = "samples: CSV, TSV or JSONL; - is standard input"},
+	    {.name = "format",
+	     .type = OPTION_STRING,
+	     .value = &g.format,
+	     .arg = "FORMAT",
+	     .help = "csv, tsv or jsonl (default by the file's name)"},
+	    {.name = "project",
+	     .type = OPTION_STRING,
+	     .value = &project,
+	     .arg = "DIR",
+	     .help = "the project's state (default OUT/.freeal)"},
+	    {.name = "out",
+	     .type = OPTION_STRING,
+	     .value = &out,
+	     .arg = "DIR",
+	     .help = "output folder of its run (default out)"},
+	    {.name = "task",
+	     .type = OPTION_STRING,
+	     .value = &g.task_path,
+	     .arg = "FILE",
+	     .help = "task file that names the columns (default the project's)"},
+	    {.name = "rejects",
+	     .type = OPTION_STRING,
+	     .value = &g.rejects_path,
+	     .arg = "FILE",
+	     .help = "write the refused rows' lines and reasons there, as JSONL"},
+	    {.name = "strict",
+	     .type = OPTION_FLAG,
+	     .value = &g.strict,
+	     .help = "stop at the first bad row"},
 	};
 	const struct option_program program = {
-		.name = "freeal ingest", .summary = "Adds samples to a project.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+	    .name = "freeal ingest",
+	    .summary = "Adds samples to a project.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
 	};
 	struct option_rest rest;
 	struct err_msg msg = {{0}};
@@ -145,7 +168,8 @@ int command_ingest(int argc, char **argv)
 	if (!e && !g.input)
 		e = err_set(&msg, ERR_INVALID, "give the samples with --input FILE");
 	if (!e && g.format && source_format_parse(g.format) == SOURCE_BY_NAME)
-		e = err_set(&msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s", g.format);
+		e = err_set(&msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s",
+			    g.format);
 	if (!e)
 		e = path_project(project, out, &g.project, &msg);
 	if (!e)

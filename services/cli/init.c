@@ -38,19 +38,30 @@ int command_init(int argc, char **argv)
 	const char *path = "task.yaml", *format = NULL;
 	bool force = false;
 	const struct option_entry entries[] = {
-		{.name = "output", .type = OPTION_STRING, .value = &path, .arg = "TASK.yaml",
-		 .help = "where to write; - is standard output"},
-		{.name = "format", .type = OPTION_STRING, .value = &format, .arg = "FORMAT",
-		 .help = "csv, tsv or jsonl (default by the file's name)"},
-		{.name = "force", .type = OPTION_FLAG, .value = &force,
-		 .help = "replace a file that is there"},
+	    {.name = "output",
+	     .type = OPTION_STRING,
+	     .value = &path,
+	     .arg = "TASK.yaml",
+	     .help = "where to write; - is standard output"},
+	    {.name = "format",
+	     .type = OPTION_STRING,
+	     .value = &format,
+	     .arg = "FORMAT",
+	     .help = "csv, tsv or jsonl (default by the file's name)"},
+	    {.name = "force",
+	     .type = OPTION_FLAG,
+	     .value = &force,
+	     .help = "replace a file that is there"},
 	};
 	const struct option_program program = {
-		.name = "freeal init", .usage = "INPUT",
-		.summary = "Writes a commented task file for an input file: its columns, and label "
-			   "names\nfrom a column where there is one.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
-		.positional_min = 1, .positional_max = 1,
+	    .name = "freeal init",
+	    .usage = "INPUT",
+	    .summary = "Writes a commented task file for an input file: its columns, and label "
+		       "names\nfrom a column where there is one.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
+	    .positional_min = 1,
+	    .positional_max = 1,
 	};
 	struct option_rest rest;
 	struct err_msg msg = {{0}};

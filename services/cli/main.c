@@ -16,13 +16,13 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{"init", command_init, "write a commented task file for a CSV, TSV or JSONL file"},
-	{"run", command_run, "label an input file and train a model; goes on where it stopped"},
-	{"status", command_status, "show how far a project is"},
-	{"export", command_export, "write a project's labels as JSONL or CSV"},
-	{"ingest", command_ingest, "add samples to a project"},
-	{"predict", command_predict, "label new text with a trained model"},
-	{"doctor", command_doctor, "check the installation and a project"},
+    {"init", command_init, "write a commented task file for a CSV, TSV or JSONL file"},
+    {"run", command_run, "label an input file and train a model; goes on where it stopped"},
+    {"status", command_status, "show how far a project is"},
+    {"export", command_export, "write a project's labels as JSONL or CSV"},
+    {"ingest", command_ingest, "add samples to a project"},
+    {"predict", command_predict, "label new text with a trained model"},
+    {"doctor", command_doctor, "check the installation and a project"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -31,7 +31,7 @@ static enum err server_spawn(struct model_server *m, const char *model_folder,
 	if (e)
 		return e;
 	const char *argv[] = {program.text, "--parent-death", "--log-level", log_level, "--serve",
-			      model_folder, "--bind", endpoint, NULL};
+			      model_folder, "--bind",	      endpoint,	     NULL};
 	const struct child_spec spec = {.name = "trainer", .argv = argv, .once = true};
 	e = children_new(m->folder.text, &m->children);
 	if (e)
@@ -121,8 +121,8 @@ static enum err server_receive(struct model_server *m, struct frame **ret_frame,
 		if (now_ms >= until_ms)
 			return err_set(msg, ERR_PROTOCOL, "the trainer does not answer");
 		zmq_pollitem_t items[] = {
-			{.socket = socket_zmq(m->socket), .events = ZMQ_POLLIN},
-			{.fd = stop_fd(), .events = ZMQ_POLLIN},
+		    {.socket = socket_zmq(m->socket), .events = ZMQ_POLLIN},
+		    {.fd = stop_fd(), .events = ZMQ_POLLIN},
 		};
 		(void)zmq_poll(items, 2, LOOK_MS);
 	}

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 struct output {
-	FILE *file;       /* write to it; errors are found by output_commit */
+	FILE *file;	  /* write to it; errors are found by output_commit */
 	struct path path; /* "" for standard output */
 	struct path temp;
 };

@@ -48,27 +48,51 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 			      struct err_msg *msg)
 {
 	const struct option_entry entries[] = {
-		{.name = "input", .type = OPTION_STRING, .value = &p->input, .arg = "FILE",
-		 .help = "texts: CSV, TSV or JSONL; - is standard input"},
-		{.name = "format", .type = OPTION_STRING, .value = &p->format, .arg = "FORMAT",
-		 .help = "csv, tsv or jsonl (default by the file's name)"},
-		{.name = "text", .type = OPTION_STRING, .value = &p->text, .arg = "COLUMN",
-		 .help = "column of the text: its name, or its number from 0 where there is no "
-			 "header"},
-		{.name = "id", .type = OPTION_STRING, .value = &p->id, .arg = "COLUMN",
-		 .help = "column of the id (default: made from the text)"},
-		{.name = "gold", .type = OPTION_STRING, .value = &p->gold, .arg = "COLUMN",
-		 .help = "column of the right label: prints accuracy and macro F1"},
-		{.name = "output", .type = OPTION_STRING, .value = &p->output_path, .arg = "FILE",
-		 .help = "where to write the labels as JSONL (default standard output)"},
-		{.name = "log-level", .type = OPTION_STRING, .value = &p->log_level,
-		 .arg = "LEVEL", .help = "of the trainer: debug, info, warn or error"},
+	    {.name = "input",
+	     .type = OPTION_STRING,
+	     .value = &p->input,
+	     .arg = "FILE",
+	     .help = "texts: CSV, TSV or JSONL; - is standard input"},
+	    {.name = "format",
+	     .type = OPTION_STRING,
+	     .value = &p->format,
+	     .arg = "FORMAT",
+	     .help = "csv, tsv or jsonl (default by the file's name)"},
+	    {.name = "text",
+	     .type = OPTION_STRING,
+	     .value = &p->text,
+	     .arg = "COLUMN",
+	     .help = "column of the text: its name, or its number from 0 where there is no "
+		     "header"},
+	    {.name = "id",
+	     .type = OPTION_STRING,
+	     .value = &p->id,
+	     .arg = "COLUMN",
+	     .help = "column of the id (default: made from the text)"},
+	    {.name = "gold",
+	     .type = OPTION_STRING,
+	     .value = &p->gold,
+	     .arg = "COLUMN",
+	     .help = "column of the right label: prints accuracy and macro F1"},
+	    {.name = "output",
+	     .type = OPTION_STRING,
+	     .value = &p->output_path,
+	     .arg = "FILE",
+	     .help = "where to write the labels as JSONL (default standard output)"},
+	    {.name = "log-level",
+	     .type = OPTION_STRING,
+	     .value = &p->log_level,
+	     .arg = "LEVEL",
+	     .help = "of the trainer: debug, info, warn or error"},
 	};
 	const struct option_program program = {
-		.name = "freeal predict", .usage = "MODEL_DIR",
-		.summary = "Labels new text with a model that `freeal run` trained.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
-		.positional_min = 1, .positional_max = 1,
+	    .name = "freeal predict",
+	    .usage = "MODEL_DIR",
+	    .summary = "Labels new text with a model that `freeal run` trained.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
+	    .positional_min = 1,
+	    .positional_max = 1,
 	};
 	struct option_rest rest;
 	enum err e = option_parse(&program, argc, argv, &rest, msg);
@@ -116,10 +140,10 @@ static enum err predict_labels(struct predict *p, struct err_msg *msg)
 static enum err predict_open(struct predict *p, struct err_msg *msg)
 {
 	const struct source_options options = {
-		.columns = {.text = p->text, .id = p->id, .gold = p->gold},
-		.format = p->format ? source_format_parse(p->format) : SOURCE_BY_NAME,
-		.labels = (const char *const *)p->labels,
-		.label_count = p->label_count,
+	    .columns = {.text = p->text, .id = p->id, .gold = p->gold},
+	    .format = p->format ? source_format_parse(p->format) : SOURCE_BY_NAME,
+	    .labels = (const char *const *)p->labels,
+	    .label_count = p->label_count,
 	};
 	enum err e = source_open(p->input, &options, &p->source, msg);
 	if (!e)

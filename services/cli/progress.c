@@ -15,17 +15,17 @@
 static const struct phase_words {
 	const char *phase, *words;
 } phases[] = {
-	{"ingest", "waiting for samples"},
-	{"generate", "asking the LLM for demonstrations"},
-	{"embed", "embedding the samples"},
-	{"retrieve", "finding each sample's demonstrations"},
-	{"annotate", "asking the LLM for labels"},
-	{"train", "training the small model"},
-	{"select", "telling clean labels from noisy ones"},
-	{"decide", "deciding on the next round"},
-	{"final_train", "training the final model"},
-	{"predict", "labelling with the final model"},
-	{"done", "done"},
+    {"ingest", "waiting for samples"},
+    {"generate", "asking the LLM for demonstrations"},
+    {"embed", "embedding the samples"},
+    {"retrieve", "finding each sample's demonstrations"},
+    {"annotate", "asking the LLM for labels"},
+    {"train", "training the small model"},
+    {"select", "telling clean labels from noisy ones"},
+    {"decide", "deciding on the next round"},
+    {"final_train", "training the final model"},
+    {"predict", "labelling with the final model"},
+    {"done", "done"},
 };
 
 static const char *text_of(const json_t *status, const char *key)
@@ -77,7 +77,8 @@ static void add_large(uint64_t n, struct buf *out)
 
 static bool phase_has_rounds(const char *phase)
 {
-	static const char *const plain[] = {"", "ingest", "embed", "final_train", "predict", "done"};
+	static const char *const plain[] = {"",	       "ingest", "embed", "final_train",
+					    "predict", "done"};
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (strcmp(phase, plain[i]) == 0)
 			return false;
@@ -177,7 +178,8 @@ static void block_bar(const json_t *status, struct buf *out)
 static void block_samples(const json_t *status, struct buf *out)
 {
 	char a[32], b[32];
-	buf_printf(out, "  %s of %s samples labelled", console_count(a, count_of(status, "labelled")),
+	buf_printf(out, "  %s of %s samples labelled",
+		   console_count(a, count_of(status, "labelled")),
 		   console_count(b, count_of(status, "samples")));
 	if (count_of(status, "set_aside"))
 		buf_printf(out, ", %s without an answer",

@@ -32,7 +32,7 @@ struct progress {
 	bool terminal;
 	unsigned block_lines; /* of the block that stands on the terminal */
 	uint64_t line_ms;     /* when the last line was printed */
-	char phase[64];       /* phase and round of the last line */
+	char phase[64];	      /* phase and round of the last line */
 	char alarm[512];      /* the alarm that was printed last */
 };
 

@@ -57,7 +57,8 @@ static enum err fetch_model_files(struct session *s, const json_t *files, const 
 {
 	size_t i;
 	const json_t *file;
-	json_array_foreach(files, i, file) {
+	json_array_foreach(files, i, file)
+	{
 		const char *name = json_string_value(file);
 		if (!file_name_is_good(name))
 			return err_set(msg, ERR_PROTOCOL, "the model has a file with a bad name");
@@ -106,8 +107,7 @@ static enum err fetch_model(struct session *s, const char *out, struct err_msg *
 	return e;
 }
 
-enum err results_fetch(struct session *s, const char *out, json_t **ret_report,
-		       struct err_msg *msg)
+enum err results_fetch(struct session *s, const char *out, json_t **ret_report, struct err_msg *msg)
 {
 	struct path labels;
 	enum err e = path_set(&labels, msg, "%s/labels.jsonl", out);

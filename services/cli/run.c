@@ -43,31 +43,56 @@ enum run_end {
 	RUN_PAUSED,
 };
 
-static enum err run_parse(struct run *r, int argc, char **argv, bool *ret_done,
-			  struct err_msg *msg)
+static enum err run_parse(struct run *r, int argc, char **argv, bool *ret_done, struct err_msg *msg)
 {
 	const struct option_entry entries[] = {
-		{.name = "input", .type = OPTION_STRING, .value = &r->input, .arg = "FILE",
-		 .help = "samples: CSV, TSV or JSONL"},
-		{.name = "out", .type = OPTION_STRING, .value = &r->out, .arg = "DIR",
-		 .help = "where labels, model and report go"},
-		{.name = "project", .type = OPTION_STRING, .value = &r->project_option,
-		 .arg = "DIR", .help = "the project's state (default OUT/.freeal)"},
-		{.name = "max-requests", .type = OPTION_INT, .value = &r->max_requests,
-		 .max = 1e15, .arg = "N", .help = "end cleanly after N LLM requests; 0: no limit"},
-		{.name = "annotators", .type = OPTION_INT, .value = &r->annotators, .min = 1,
-		 .max = ANNOTATORS_MAX, .arg = "N", .help = "annotator processes"},
-		{.name = "dry-run", .type = OPTION_FLAG, .value = &r->dry_run,
-		 .help = "show a sample's prompt, and the requests and tokens to expect"},
-		{.name = "log-level", .type = OPTION_STRING, .value = &r->log_level,
-		 .arg = "LEVEL", .help = "of the services: debug, info, warn or error"},
+	    {.name = "input",
+	     .type = OPTION_STRING,
+	     .value = &r->input,
+	     .arg = "FILE",
+	     .help = "samples: CSV, TSV or JSONL"},
+	    {.name = "out",
+	     .type = OPTION_STRING,
+	     .value = &r->out,
+	     .arg = "DIR",
+	     .help = "where labels, model and report go"},
+	    {.name = "project",
+	     .type = OPTION_STRING,
+	     .value = &r->project_option,
+	     .arg = "DIR",
+	     .help = "the project's state (default OUT/.freeal)"},
+	    {.name = "max-requests",
+	     .type = OPTION_INT,
+	     .value = &r->max_requests,
+	     .max = 1e15,
+	     .arg = "N",
+	     .help = "end cleanly after N LLM requests; 0: no limit"},
+	    {.name = "annotators",
+	     .type = OPTION_INT,
+	     .value = &r->annotators,
+	     .min = 1,
+	     .max = ANNOTATORS_MAX,
+	     .arg = "N",
+	     .help = "annotator processes"},
+	    {.name = "dry-run",
+	     .type = OPTION_FLAG,
+	     .value = &r->dry_run,
+	     .help = "show a sample's prompt, and the requests and tokens to expect"},
+	    {.name = "log-level",
+	     .type = OPTION_STRING,
+	     .value = &r->log_level,
+	     .arg = "LEVEL",
+	     .help = "of the services: debug, info, warn or error"},
 	};
 	const struct option_program program = {
-		.name = "freeal run", .usage = "TASK.yaml",
-		.summary = "Labels the input's samples with the LLM of the task file and a small "
-			   "model.\nThe same command continues a run that was stopped.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
-		.positional_min = 1, .positional_max = 1,
+	    .name = "freeal run",
+	    .usage = "TASK.yaml",
+	    .summary = "Labels the input's samples with the LLM of the task file and a small "
+		       "model.\nThe same command continues a run that was stopped.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
+	    .positional_min = 1,
+	    .positional_max = 1,
 	};
 	struct option_rest rest;
 	enum err e = option_parse(&program, argc, argv, &rest, msg);
@@ -123,9 +148,9 @@ static enum err run_check(struct run *r, struct err_msg *msg)
 	if (!r->label_names)
 		return err_set(msg, ERR_NO_MEMORY, "no memory");
 	r->source = (struct source_options){
-		.columns = task_columns(r->task),
-		.labels = r->label_names,
-		.label_count = r->task->label_count,
+	    .columns = task_columns(r->task),
+	    .labels = r->label_names,
+	    .label_count = r->task->label_count,
 	};
 	e = samples_check(r->input, &r->source, msg);
 	if (!e)
@@ -188,7 +213,8 @@ static const char *state_text(const json_t *status, const char *key)
 /* "max_requests" in words. */
 static const char *pause_words(const char *reason)
 {
-	return strcmp(reason, "max_requests") == 0 ? "the limit of LLM requests is reached" : reason;
+	return strcmp(reason, "max_requests") == 0 ? "the limit of LLM requests is reached"
+						   : reason;
 }
 
 /* Shows the progress until there is none left to wait for. An end is not believed at
@@ -253,8 +279,11 @@ static enum err run_finished_before(struct run *r, bool *ret_finished, struct er
 static enum err run_all(struct run *r, struct err_msg *msg)
 {
 	const struct session_options options = {
-		.project = r->project.text, .task = r->task_path, .log_level = r->log_level,
-		.own = true, .create = true,
+	    .project = r->project.text,
+	    .task = r->task_path,
+	    .log_level = r->log_level,
+	    .own = true,
+	    .create = true,
 	};
 	struct samples_counts counts;
 	bool finished = false;

@@ -16,7 +16,8 @@ static bool folder_try(const char *base, struct path *ret_folder)
 		return false;
 	if (path_set(ret_folder, NULL, "%s/" FOLDER_PREFIX "XXXXXX", base))
 		return false;
-	if (strlen(ret_folder->text) + SOCKET_NAME_BYTES >= sizeof((struct sockaddr_un *)0)->sun_path)
+	if (strlen(ret_folder->text) + SOCKET_NAME_BYTES >=
+	    sizeof((struct sockaddr_un *)0)->sun_path)
 		return false;
 	return mkdtemp(ret_folder->text) != NULL;
 }

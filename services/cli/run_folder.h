@@ -13,7 +13,8 @@
 /* Makes a new one. */
 enum err run_folder_make(struct path *ret_folder, struct err_msg *msg) WARN_UNUSED;
 /* Makes PROJECT/run point at it; what an earlier run left there is removed. */
-enum err run_folder_record(const char *project, const char *folder, struct err_msg *msg) WARN_UNUSED;
+enum err run_folder_record(const char *project, const char *folder,
+			   struct err_msg *msg) WARN_UNUSED;
 /* Removes the folder, and the link to it unless `project` is NULL. */
 void run_folder_remove(const char *project, const char *folder);
 

@@ -16,8 +16,7 @@ struct batch {
 	struct buf lines; /* uint64_t each: the row's line in the input */
 };
 
-enum err samples_check(const char *path, const struct source_options *options,
-		       struct err_msg *msg)
+enum err samples_check(const char *path, const struct source_options *options, struct err_msg *msg)
 {
 	struct source *source;
 	enum err e = source_open(path, options, &source, msg);
@@ -72,7 +71,8 @@ static enum err batch_post(struct batch *b, struct session *s, source_reject_fn 
 	counts->duplicates += (uint64_t)json_integer_value(json_object_get(reply, "duplicates"));
 	size_t i;
 	const json_t *one;
-	json_array_foreach(json_object_get(reply, "rejected"), i, one) {
+	json_array_foreach(json_object_get(reply, "rejected"), i, one)
+	{
 		const char *reason = json_string_value(json_object_get(one, "reason"));
 		json_int_t line = json_integer_value(json_object_get(one, "line"));
 		counts->rejected++;

@@ -11,7 +11,7 @@
 
 struct score {
 	size_t label_count;
-	uint64_t *gold;      /* (label_count) rows of each gold label */
+	uint64_t *gold;	     /* (label_count) rows of each gold label */
 	uint64_t *predicted; /* (label_count) */
 	uint64_t *right;     /* (label_count) */
 	uint64_t rows;

@@ -16,10 +16,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define START_MS 60000   /* until the coordinator listens */
+#define START_MS 60000	   /* until the coordinator listens */
 #define PATIENCE_MS 120000 /* without an answer */
 #define LOOK_MS 20
-#define RETRY_MS 200
+#define RETRY_MS 100
 
 struct session {
 	struct path project;
@@ -56,7 +56,7 @@ enum err session_wait(struct session *s, int wait_ms, struct err_msg *msg)
 	return s->children ? children_tick(s->children, session_now_ms(s), msg) : ERR_OK;
 }
 
-/* The first line of a small file; false unless it is complete. */
+/* The first line of a small file, which appears complete (it is renamed into place). */
 static bool line_read(const char *folder, const char *name, char *ret_line, size_t size)
 {
 	struct path p;
@@ -70,10 +70,7 @@ static bool line_read(const char *folder, const char *name, char *ret_line, size
 	if (n <= 0)
 		return false;
 	ret_line[n] = '\0';
-	char *end = strchr(ret_line, '\n');
-	if (!end)
-		return false;
-	*end = '\0';
+	ret_line[strcspn(ret_line, "\n")] = '\0';
 	return true;
 }
 
@@ -142,7 +139,7 @@ static enum err session_start(struct session *s, const char *name, const char *c
 	return children_start(s->children, &spec, session_now_ms(s), msg);
 }
 
-static enum err session_start_coordinator(struct session *s, const char *task,
+static enum err session_start_coordinator(struct session *s, const struct session_options *options,
 					  struct err_msg *msg)
 {
 	struct path bus, selector, port, token;
@@ -155,12 +152,19 @@ static enum err session_start_coordinator(struct session *s, const char *task,
 		e = path_set(&token, msg, "%s/token", s->folder.text);
 	if (e)
 		return e;
-	const char *arguments[] = {
-		"--project", s->project.text, "--bind", bus.text, "--selector", selector.text,
-		"--http", "127.0.0.1:0", "--port-file", port.text, "--token-file", token.text,
-		"--task", task,
-	};
-	size_t count = sizeof arguments / sizeof *arguments - (task ? 0 : 2);
+	const char *arguments[14] = {"--project",   s->project.text, "--http",	     "127.0.0.1:0",
+				     "--port-file", port.text,	     "--token-file", token.text};
+	size_t count = 8;
+	/* Without a bus nothing is run: it only answers. */
+	if (options->own) {
+		const char *more[] = {"--bind", bus.text, "--selector", selector.text};
+		for (size_t i = 0; i < 4; i++)
+			arguments[count++] = more[i];
+	}
+	if (options->task) {
+		arguments[count++] = "--task";
+		arguments[count++] = options->task;
+	}
 	return session_start(s, "coordinator", arguments, count, port.text, msg);
 }
 
@@ -172,15 +176,17 @@ static enum err session_wait_coordinator(struct session *s, struct err_msg *msg)
 		if (e)
 			return e;
 		if (session_now_ms(s) >= until_ms)
-			return err_set(msg, ERR_PROTOCOL,
-				       "the coordinator does not start; see %s/logs/coordinator.log",
-				       s->project.text);
+			return err_set(
+			    msg, ERR_PROTOCOL,
+			    "the coordinator does not start; see %s/logs/coordinator.log",
+			    s->project.text);
 	}
 	return ERR_OK;
 }
 
 /* Makes this session the one that runs the services. */
-static enum err session_own(struct session *s, const char *task, struct err_msg *msg)
+static enum err session_own(struct session *s, const struct session_options *options,
+			    struct err_msg *msg)
 {
 	struct path logs;
 	enum err e = session_lock(s, msg);
@@ -196,7 +202,7 @@ static enum err session_own(struct session *s, const char *task, struct err_msg 
 	if (!e)
 		e = run_folder_record(s->project.text, s->folder.text, msg);
 	if (!e)
-		e = session_start_coordinator(s, task, msg);
+		e = session_start_coordinator(s, options, msg);
 	if (!e)
 		e = session_wait_coordinator(s, msg);
 	return e;
@@ -209,7 +215,7 @@ static enum err session_attach(struct session *s, const struct session_options *
 	if (e)
 		return e;
 	if (!session_answers(s))
-		return session_own(s, options->task, msg);
+		return session_own(s, options, msg);
 	if (!options->own)
 		return ERR_OK;
 	return err_set(msg, ERR_BUSY,
@@ -276,8 +282,8 @@ enum err session_start_workers(struct session *s, unsigned annotators, struct er
 		e = path_make_folder(trainer_data.text, 0777, msg);
 	if (e)
 		return e;
-	const char *select[] = {"--coordinator", bus.text, "--data", selector_data.text,
-				"--bind", selector.text};
+	const char *select[] = {"--coordinator",    bus.text, "--data",
+				selector_data.text, "--bind", selector.text};
 	const char *train[] = {"--coordinator", bus.text, "--data", trainer_data.text};
 	e = session_start(s, "selector", select, 6, NULL, msg);
 	if (!e)
@@ -296,8 +302,7 @@ enum err session_json(struct session *s, const char *path, const void *body, siz
 		if (e != ERR_AGAIN || session_now_ms(s) >= until_ms)
 			return e;
 		if (!s->children && !session_find(s))
-			return err_set(msg, ERR_PROTOCOL,
-				       "the coordinator has stopped; try again");
+			return err_set(msg, ERR_PROTOCOL, "the coordinator has stopped; try again");
 		/* A restarted coordinator has another port; a broken one ends the wait. */
 		struct err_msg why;
 		e = session_wait(s, RETRY_MS, &why);

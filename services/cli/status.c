@@ -34,7 +34,7 @@ static void print_state(const json_t *status, bool running, struct buf *out)
 		return;
 	buf_add_str(out, "  workers:");
 	json_object_foreach((json_t *)json_object_get(status, "workers"), key, value)
-		buf_printf(out, " %s %lld", key, (long long)json_integer_value(value));
+	    buf_printf(out, " %s %lld", key, (long long)json_integer_value(value));
 	buf_add_char(out, '\n');
 	struct buf alarm;
 	buf_init(&alarm, STATUS_BYTES_MAX);
@@ -78,15 +78,23 @@ int command_status(int argc, char **argv)
 	const char *project = NULL, *out = NULL;
 	bool as_json = false;
 	const struct option_entry entries[] = {
-		{.name = "project", .type = OPTION_STRING, .value = &project, .arg = "DIR",
-		 .help = "the project's state (default OUT/.freeal)"},
-		{.name = "out", .type = OPTION_STRING, .value = &out, .arg = "DIR",
-		 .help = "output folder of its run (default out)"},
-		{.name = "json", .type = OPTION_FLAG, .value = &as_json, .help = "as JSON"},
+	    {.name = "project",
+	     .type = OPTION_STRING,
+	     .value = &project,
+	     .arg = "DIR",
+	     .help = "the project's state (default OUT/.freeal)"},
+	    {.name = "out",
+	     .type = OPTION_STRING,
+	     .value = &out,
+	     .arg = "DIR",
+	     .help = "output folder of its run (default out)"},
+	    {.name = "json", .type = OPTION_FLAG, .value = &as_json, .help = "as JSON"},
 	};
 	const struct option_program program = {
-		.name = "freeal status", .summary = "Shows how far a project is.",
-		.entries = entries, .entry_count = sizeof entries / sizeof *entries,
+	    .name = "freeal status",
+	    .summary = "Shows how far a project is.",
+	    .entries = entries,
+	    .entry_count = sizeof entries / sizeof *entries,
 	};
 	struct option_rest rest;
 	struct err_msg msg = {{0}};

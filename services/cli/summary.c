@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LABELS_SHOWN 20
+#define NAME_COLUMNS_MAX 40
 
 static uint64_t count_of(const json_t *object, const char *key)
 {
@@ -39,26 +40,32 @@ static void write_head(const json_t *report, struct buf *out)
 
 static void write_labels(const json_t *report, struct buf *out)
 {
-	const json_t *labels = json_object_get(report, "labels");
+	json_t *labels = json_object_get(report, "labels");
 	uint64_t samples = count_of(report, "samples");
-	size_t count = json_array_size(labels), width = 5;
-	for (size_t i = 0; i < count && i < LABELS_SHOWN; i++) {
-		const json_t *label = json_array_get(labels, i);
-		size_t size = json_string_length(json_object_get(label, "name"));
-		width = size > width && size < 40 ? size : width;
+	size_t shown = 0;
+	int width = 5;
+	const char *name;
+	json_t *value;
+	json_object_foreach(labels, name, value)
+	{
+		size_t size = strlen(name);
+		if (size > (size_t)width && size < NAME_COLUMNS_MAX)
+			width = (int)size;
 	}
-	for (size_t i = 0; i < count && i < LABELS_SHOWN; i++) {
-		const json_t *label = json_array_get(labels, i);
-		const char *name = json_string_value(json_object_get(label, "name"));
-		uint64_t n = count_of(label, "samples");
-		char text[32];
-		buf_printf(out, "  %-*s %12s", (int)width, name ? name : "?", console_count(text, n));
+	json_object_foreach(labels, name, value)
+	{
+		char n[32];
+		if (shown++ == LABELS_SHOWN)
+			break;
+		buf_printf(out, "  %-*s %12s", width, name,
+			   console_count(n, count_of(labels, name)));
 		if (samples)
-			buf_printf(out, "  %5.1f %%", 100.0 * (double)n / (double)samples);
+			buf_printf(out, "  %5.1f %%",
+				   100.0 * (double)count_of(labels, name) / (double)samples);
 		buf_add_char(out, '\n');
 	}
-	if (count > LABELS_SHOWN)
-		buf_printf(out, "  and %zu more labels\n", count - LABELS_SHOWN);
+	if (json_object_size(labels) > LABELS_SHOWN)
+		buf_printf(out, "  and %zu more labels\n", json_object_size(labels) - LABELS_SHOWN);
 }
 
 static void write_sources(const json_t *report, struct buf *out)
@@ -104,8 +111,7 @@ static void write_rounds(const json_t *report, struct buf *out)
 {
 	size_t i;
 	const json_t *round;
-	json_array_foreach(json_object_get(report, "rounds"), i, round)
-		write_round(round, out);
+	json_array_foreach(json_object_get(report, "rounds"), i, round) write_round(round, out);
 	const char *reason = json_string_value(json_object_get(report, "stop_reason"));
 	if (reason && reason[0])
 		buf_printf(out, "  no more rounds: %s\n", reason);
@@ -114,39 +120,57 @@ static void write_rounds(const json_t *report, struct buf *out)
 static void write_price(const json_t *report, struct buf *out)
 {
 	char a[32], b[32], c[32];
-	if (!has_number(report, "requests"))
+	const json_t *usage = json_object_get(report, "usage");
+	double usd = number_of(usage, "usd");
+	if (!usage)
 		return;
 	buf_printf(out, "  LLM: %s requests, %s tokens in, %s out",
-		   console_count(a, count_of(report, "requests")),
-		   console_count(b, count_of(report, "tokens_in")),
-		   console_count(c, count_of(report, "tokens_out")));
-	if (number_of(report, "usd") > 0)
-		buf_printf(out, ", $%.*f", number_of(report, "usd") < 0.1 ? 4 : 2,
-			   number_of(report, "usd"));
+		   console_count(a, count_of(usage, "requests")),
+		   console_count(b, count_of(usage, "tokens_in")),
+		   console_count(c, count_of(usage, "tokens_out")));
+	if (usd > 0)
+		buf_printf(out, ", $%.*f", usd < 0.1 ? 4 : 2, usd);
 	buf_add_char(out, '\n');
+}
+
+static void write_right(const char *words, const json_t *share, struct buf *out)
+{
+	char n[32];
+	uint64_t samples = count_of(share, "samples");
+	if (samples)
+		buf_printf(out, "    %-26s %6.2f %% of %s right\n", words,
+			   100 * number_of(share, "correct"), console_count(n, samples));
+}
+
+static void write_share(const char *words, const json_t *gold, const char *key, struct buf *out)
+{
+	if (has_number(gold, key))
+		buf_printf(out, "    %-26s %6.2f %%\n", words, 100 * number_of(gold, key));
 }
 
 static void write_gold(const json_t *report, struct buf *out)
 {
-	static const char *const keys[] = {"accuracy", "llm_accuracy", "slm_accuracy",
-					   "clean_accuracy"};
-	static const char *const words[] = {"final labels", "LLM's answers alone",
-					    "final model alone", "labels called clean"};
+	static const struct {
+		const char *key, *words;
+	} shares[] = {
+	    {"first_llm", "LLM, first answers"},
+	    {"llm", "LLM, last answers"},
+	    {"filled", "labels without an answer"},
+	    {"clean", "labels called clean"},
+	    {"pool", "demonstrations"},
+	};
 	const json_t *gold = json_object_get(report, "gold");
+	char n[32];
 	if (!count_of(gold, "samples"))
 		return;
-	char n[32];
-	buf_printf(out, "  against %s gold labels (used for this report alone):\n",
+	buf_printf(out, "  against %s gold labels, which nothing but this report reads:\n",
 		   console_count(n, count_of(gold, "samples")));
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (has_number(gold, keys[i]))
-			buf_printf(out, "    %-20s %6.2f %% right\n", words[i],
-				   100 * number_of(gold, keys[i]));
-	if (has_number(gold, "macro_f1"))
-		buf_printf(out, "    %-20s %6.2f %%\n", "macro F1", 100 * number_of(gold, "macro_f1"));
-	if (has_number(gold, "calibration_error"))
-		buf_printf(out, "    %-20s %6.2f %%\n", "calibration error",
-			   100 * number_of(gold, "calibration_error"));
+	write_share("final labels right", gold, "accuracy", out);
+	write_share("macro F1 of these", gold, "macro_f1", out);
+	write_share("final model alone right", gold, "model_accuracy", out);
+	write_share("calibration error", gold, "calibration_error", out);
+	for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+		write_right(shares[i].words, json_object_get(gold, shares[i].key), out);
 }
 
 void summary_write(const json_t *report, struct buf *out)
@@ -158,8 +182,9 @@ void summary_write(const json_t *report, struct buf *out)
 	if (count_of(report, "set_aside"))
 		buf_printf(out, "  %s never answered by the LLM\n",
 			   console_count(n, count_of(report, "set_aside")));
-	if (has_number(report, "confidence"))
-		buf_printf(out, "  mean confidence %.1f %%\n", 100 * number_of(report, "confidence"));
+	if (has_number(report, "confidence_mean"))
+		buf_printf(out, "  mean confidence %.1f %%\n",
+			   100 * number_of(report, "confidence_mean"));
 	write_rounds(report, out);
 	write_price(report, out);
 	write_gold(report, out);

@@ -89,7 +89,7 @@ def ingest(body):
 
 def labels():
     return "".join(json.dumps({"id": i, "label": "a,b", "confidence": 0.5, "source": "llm", "round": 0,
-                               "llm_label": None, "reason": "empty", "slm_label": "b",
+                               "llm_label": None, "llm_reason": "empty", "slm_label": "b",
                                "clean_probability": 0.25, "clean": False, "demonstration": True}) + "\n"
                    for i in samples).encode()
 
@@ -120,7 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not self.allowed():
             return None
         answers = {"/v1/status": status, "/v1/labels": labels,
-                   "/v1/report": lambda: {"task": "t", "samples": len(samples), "requests": 4},
+                   "/v1/report": lambda: {"task": "t", "samples": len(samples)},
                    "/v1/model": lambda: {"files": ["../x" if "bad-model" in words else "model.json"]},
                    "/v1/model/model.json": lambda: b"{}"}
         if self.path not in answers:
@@ -144,7 +144,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
 started = os.path.exists(starts_path)
 with open(args.token_file, "w") as out:
-    out.write("secret\n")
+    out.write("secret")
 with open(args.port_file, "w") as out:
     out.write("%d\n" % server.server_address[1])
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

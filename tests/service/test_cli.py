@@ -357,7 +357,7 @@ class Project(Case):
         out, _ = self.freeal("export", "--format", "csv", "--project", "out/.freeal")
         rows = list(csv.DictReader(io.StringIO(out, newline="")))
         self.assertEqual({"id": "2", "label": "a,b", "confidence": "0.5", "source": "llm",
-                          "round": "0", "llm_label": "", "reason": "empty", "slm_label": "b",
+                          "round": "0", "llm_label": "", "llm_reason": "empty", "slm_label": "b",
                           "clean_probability": "0.25", "clean": "false", "demonstration": "true"},
                          rows[1])
 

@@ -11,10 +11,10 @@
 #include "cli/progress.h"
 
 static const char annotate[] =
-	"{\"task\":\"reviews\",\"phase\":\"annotate\",\"round\":0,\"rounds\":2,\"samples\":8000,"
-	"\"labelled\":2000,\"done\":2000,\"total\":8000,\"rate\":50.0,\"requests\":2100,"
-	"\"tokens_in\":1250000,\"tokens_out\":9999,\"usd\":0.5,\"set_aside\":7,\"blocked\":null,"
-	"\"paused\":null,\"failed\":null,\"finished\":false}";
+    "{\"task\":\"reviews\",\"phase\":\"annotate\",\"round\":0,\"rounds\":2,\"samples\":8000,"
+    "\"labelled\":2000,\"done\":2000,\"total\":8000,\"rate\":50.0,\"requests\":2100,"
+    "\"tokens_in\":1250000,\"tokens_out\":9999,\"usd\":0.5,\"set_aside\":7,\"blocked\":null,"
+    "\"paused\":null,\"failed\":null,\"finished\":false}";
 
 static json_t *load(const char *text)
 {
@@ -170,15 +170,15 @@ static void block_is_written_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(line_says_everything_once),
-		cmocka_unit_test(line_leaves_out_what_is_missing),
-		cmocka_unit_test(block_fits_its_width),
-		cmocka_unit_test(block_counts_columns_not_bytes),
-		cmocka_unit_test(block_bar_shows_the_share),
-		cmocka_unit_test(alarm_names_the_reason),
-		cmocka_unit_test(times_are_readable),
-		cmocka_unit_test(lines_come_now_and_then),
-		cmocka_unit_test(block_is_written_over),
+	    cmocka_unit_test(line_says_everything_once),
+	    cmocka_unit_test(line_leaves_out_what_is_missing),
+	    cmocka_unit_test(block_fits_its_width),
+	    cmocka_unit_test(block_counts_columns_not_bytes),
+	    cmocka_unit_test(block_bar_shows_the_share),
+	    cmocka_unit_test(alarm_names_the_reason),
+	    cmocka_unit_test(times_are_readable),
+	    cmocka_unit_test(lines_come_now_and_then),
+	    cmocka_unit_test(block_is_written_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,14 +12,14 @@
 #include "cli/summary.h"
 
 static const char full[] =
-	"{\"task\":\"reviews\",\"samples\":1000,\"seconds\":75.2,\"set_aside\":3,"
-	"\"stop_reason\":\"no gain is expected\","
-	"\"labels\":[{\"name\":\"negative\",\"samples\":400},{\"name\":\"positive\",\"samples\":600}],"
-	"\"sources\":{\"llm\":900,\"slm\":100,\"human\":0},"
-	"\"rounds\":[{\"round\":0,\"model\":\"m\",\"shots\":10,\"asked\":1000,\"unusable\":20,"
-	"\"changed\":980,\"clean\":500,\"pool\":100}],"
-	"\"requests\":1020,\"tokens_in\":1000000,\"tokens_out\":2040,\"usd\":0.05,"
-	"\"gold\":{\"samples\":1000,\"accuracy\":0.9,\"macro_f1\":0.89,\"llm_accuracy\":0.8}}";
+    "{\"task\":\"reviews\",\"samples\":1000,\"seconds\":75.2,\"set_aside\":3,"
+    "\"stop_reason\":\"no gain is expected\",\"labels\":{\"negative\":400,\"positive\":600},"
+    "\"sources\":{\"llm\":900,\"slm\":100,\"human\":0},\"confidence_mean\":0.875,"
+    "\"rounds\":[{\"round\":0,\"model\":\"m\",\"shots\":10,\"asked\":1000,\"unusable\":20,"
+    "\"changed\":980,\"clean\":500,\"pool\":100}],"
+    "\"usage\":{\"requests\":1020,\"tokens_in\":1000000,\"tokens_out\":2040,\"usd\":0.05},"
+    "\"gold\":{\"samples\":1000,\"accuracy\":0.9,\"macro_f1\":0.89,"
+    "\"llm\":{\"samples\":980,\"correct\":0.8},\"filled\":{\"samples\":0,\"correct\":0.0}}}";
 
 static void full_report(void **state)
 {
@@ -29,21 +29,21 @@ static void full_report(void **state)
 	struct buf out;
 	buf_init(&out, 1 << 16);
 	summary_write(report, &out);
-	assert_string_equal(
-		buf_str(&out),
-		"reviews: 1,000 samples labelled in 1 min 15 s\n"
-		"  negative          400   40.0 %\n"
-		"  positive          600   60.0 %\n"
-		"  from the LLM 900, the small model 100\n"
-		"  3 never answered by the LLM\n"
-		"  round 0 (m, 10 shots): 1,000 asked, 20 without a usable answer, "
-		"980 labels changed, 500 clean, 100 demonstrations chosen\n"
-		"  no more rounds: no gain is expected\n"
-		"  LLM: 1,020 requests, 1,000,000 tokens in, 2,040 out, $0.0500\n"
-		"  against 1,000 gold labels (used for this report alone):\n"
-		"    final labels          90.00 % right\n"
-		"    LLM's answers alone   80.00 % right\n"
-		"    macro F1              89.00 %\n");
+	assert_string_equal(buf_str(&out),
+			    "reviews: 1,000 samples labelled in 1 min 15 s\n"
+			    "  negative          400   40.0 %\n"
+			    "  positive          600   60.0 %\n"
+			    "  from the LLM 900, the small model 100\n"
+			    "  3 never answered by the LLM\n"
+			    "  mean confidence 87.5 %\n"
+			    "  round 0 (m, 10 shots): 1,000 asked, 20 without a usable answer, "
+			    "980 labels changed, 500 clean, 100 demonstrations chosen\n"
+			    "  no more rounds: no gain is expected\n"
+			    "  LLM: 1,020 requests, 1,000,000 tokens in, 2,040 out, $0.0500\n"
+			    "  against 1,000 gold labels, which nothing but this report reads:\n"
+			    "    final labels right          90.00 %\n"
+			    "    macro F1 of these           89.00 %\n"
+			    "    LLM, last answers           80.00 % of 980 right\n");
 	buf_done(&out);
 	json_decref(report);
 }
@@ -97,10 +97,10 @@ static void escapes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_report),
-		cmocka_unit_test(empty_report),
-		cmocka_unit_test(score_as_scikit_learn),
-		cmocka_unit_test(escapes),
+	    cmocka_unit_test(full_report),
+	    cmocka_unit_test(empty_report),
+	    cmocka_unit_test(score_as_scikit_learn),
+	    cmocka_unit_test(escapes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
