@@ -44,6 +44,27 @@ struct predict {
 	struct batch *batch;
 };
 
+/* What can be told before the trainer is started. */
+static enum err predict_check(const struct predict *p, struct err_msg *msg)
+{
+	struct path model;
+	if (!p->input)
+		return err_set(msg, ERR_INVALID, "give the texts with --input FILE");
+	if (p->format && source_format_parse(p->format) == SOURCE_BY_NAME)
+		return err_set(msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s",
+			       p->format);
+	enum err too_long = path_set(&model, msg, "%s/model.json", p->model);
+	if (too_long)
+		return too_long;
+	if (access(model.text, F_OK) != 0)
+		return err_set(msg, ERR_INVALID,
+			       "there is no model at %s; give a run's model folder, OUT/model",
+			       p->model);
+	if (strcmp(p->input, "-") != 0 && access(p->input, R_OK) != 0)
+		return err_set(msg, ERR_INVALID, "cannot read %s: %s", p->input, strerror(errno));
+	return ERR_OK;
+}
+
 static enum err predict_parse(struct predict *p, int argc, char **argv, bool *ret_done,
 			      struct err_msg *msg)
 {
@@ -100,18 +121,7 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 	if (e || rest.done)
 		return e;
 	p->model = rest.positionals[0];
-	if (!p->input)
-		return err_set(msg, ERR_INVALID, "give the texts with --input FILE");
-	if (p->format && source_format_parse(p->format) == SOURCE_BY_NAME)
-		return err_set(msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s",
-			       p->format);
-	if (!path_is_folder(p->model))
-		return err_set(msg, ERR_INVALID,
-			       "there is no model at %s; give a run's model folder, OUT/model",
-			       p->model);
-	if (strcmp(p->input, "-") != 0 && access(p->input, R_OK) != 0)
-		return err_set(msg, ERR_INVALID, "cannot read %s: %s", p->input, strerror(errno));
-	return ERR_OK;
+	return predict_check(p, msg);
 }
 
 /* The model's label names, which the gold column is read with. */

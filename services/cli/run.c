@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #define LOOK_MS 250
+/* A status this long after the start is none from before it. */
+#define SETTLE_MS 1000
 #define REJECTS_SHOWN 10
 #define SUMMARY_BYTES_MAX (1u << 20)
 
@@ -35,6 +37,7 @@ struct run {
 	struct source_options source;
 	struct session *session;
 	uint64_t rejects;
+	bool finished; /* already before */
 };
 
 /* How it ended, when it ended well. */
@@ -217,12 +220,12 @@ static const char *pause_words(const char *reason)
 						   : reason;
 }
 
-/* Shows the progress until there is none left to wait for. An end is not believed at
- * the first look, which may be at a status from before the start. */
+/* Shows the progress until there is none left to wait for. */
 static enum err run_watch(struct run *r, enum run_end *ret_end, struct err_msg *msg)
 {
 	struct progress progress = {.out = stderr, .terminal = isatty(STDERR_FILENO)};
-	for (unsigned looks = 0;; looks++) {
+	uint64_t settled_ms = session_now_ms(r->session) + SETTLE_MS;
+	for (;;) {
 		json_t *status;
 		enum err e = session_wait(r->session, LOOK_MS, msg);
 		if (!e)
@@ -233,7 +236,8 @@ static enum err run_watch(struct run *r, enum run_end *ret_end, struct err_msg *
 		const char *failed = state_text(status, "failed");
 		const char *paused = state_text(status, "paused");
 		bool finished = json_is_true(json_object_get(status, "finished"));
-		bool ended = looks > 0 && (finished || paused);
+		bool settled = session_now_ms(r->session) >= settled_ms;
+		bool ended = (finished && (settled || !r->finished)) || (paused && settled);
 		if (failed)
 			e = err_set(msg, ERR_PROTOCOL, "%s; the services' logs are in %s/logs",
 				    failed, r->project.text);
@@ -265,13 +269,13 @@ static enum err run_results(struct run *r, struct err_msg *msg)
 	return ERR_OK;
 }
 
-static enum err run_finished_before(struct run *r, bool *ret_finished, struct err_msg *msg)
+static enum err run_look_before(struct run *r, struct err_msg *msg)
 {
 	json_t *status;
 	enum err e = session_json(r->session, "/v1/status", NULL, 0, &status, msg);
 	if (e)
 		return e;
-	*ret_finished = json_is_true(json_object_get(status, "finished"));
+	r->finished = json_is_true(json_object_get(status, "finished"));
 	json_decref(status);
 	return ERR_OK;
 }
@@ -286,18 +290,18 @@ static enum err run_all(struct run *r, struct err_msg *msg)
 	    .create = true,
 	};
 	struct samples_counts counts;
-	bool finished = false;
 	enum run_end end = RUN_FINISHED;
 	enum err e = session_open(&options, &r->session, msg);
 	if (!e)
 		e = path_make_folder(r->out, 0777, msg);
 	if (!e)
 		e = run_post(r, &counts, msg);
-	if (!e && counts.accepted == 0)
-		e = run_finished_before(r, &finished, msg);
-	if (!e && !finished)
+	if (!e)
+		e = run_look_before(r, msg);
+	bool nothing_new = !e && r->finished && counts.accepted == 0;
+	if (!e && !nothing_new)
 		e = run_start(r, msg);
-	if (!e && !finished)
+	if (!e && !nothing_new)
 		e = run_watch(r, &end, msg);
 	if (!e && end == RUN_FINISHED)
 		e = run_results(r, msg);

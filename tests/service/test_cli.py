@@ -104,6 +104,10 @@ class Case(unittest.TestCase):
     def run_freeal(self, *args, **kwargs):
         return self.freeal("run", "task.yaml", "--input", "in.csv", *args, **kwargs)
 
+    def model(self):
+        (self.folder / "model").mkdir()
+        self.write("model/model.json", "{}")
+
     def rows(self, name):
         return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
 
@@ -122,6 +126,7 @@ class Use(Case):
         self.assertRegex(self.freeal("--version")[0], r"^freeal \d+\.\d+\.\d+\n$")
 
     def test_wrong_use_is_told_in_one_line(self):
+        self.model()
         for args, words in [
             (["stats"], "did you mean status"),
             (["dance"], "freeal --help"),
@@ -137,8 +142,9 @@ class Use(Case):
             (["ingest", "--input", "in.csv"], "no project"),
             (["predict"], "MODEL_DIR"),
             (["predict", "nowhere", "--input", "in.csv"], "no model at nowhere"),
-            (["predict", "pids", "--input", "nothing.csv"], "cannot read nothing.csv"),
-            (["predict", "pids", "--input", "-", "--format", "xml"], "csv, tsv or jsonl"),
+            (["predict", "pids", "--input", "in.csv"], "no model at pids"),
+            (["predict", "model", "--input", "nothing.csv"], "cannot read nothing.csv"),
+            (["predict", "model", "--input", "-", "--format", "xml"], "csv, tsv or jsonl"),
             (["init", "nothing.csv", "--output", "x"], "nothing.csv"),
             (["init"], "INPUT"),
         ]:
@@ -387,10 +393,83 @@ class Project(Case):
 
 class Predict(Case):
     def test_trainer_that_cannot_serve(self):
-        (self.folder / "model").mkdir()
+        self.model()
         out, err = self.freeal("predict", "model", "--input", "in.csv", code=2)
         self.assertEqual("freeal: model holds no model\n", err)
         self.assertEqual("", out)
+
+
+PROGRAMS = ["freeal-" + name for name in "coordinator annotator trainer selector mockllm".split()]
+
+
+@unittest.skipUnless(all((BIN / name).exists() for name in PROGRAMS), "services are not built")
+class Services(Case):
+    """The command with the real services and the mock LLM."""
+
+    def setUp(self):
+        super().setUp()
+        for name in PROGRAMS:
+            (self.bin / name).unlink(missing_ok=True)
+            shutil.copy(BIN / name, self.bin)
+        words = {"bad": ["dull", "weak", "tired"], "good": ["fine", "great", "moving"]}
+        rows = ["id,text,label"]
+        for i in range(200):
+            name = ("bad", "good")[i * 7 % 3 % 2]
+            hint = words[name][i % 3] if i % 5 else "hint" + name
+            rows.append("%d,film %d of %s kind with the %s plot %d,%s" % (
+                i, i, name * (i % 2), hint, i % 7, name))
+        self.write("in.csv", "\n".join(rows) + "\n")
+        port_file = self.folder / "port"
+        self.write("task.yaml", self.task(words, 1))
+        mock = subprocess.Popen([str(self.bin / "freeal-mockllm"), "--listen", "127.0.0.1:0", "--port-file",
+                                 str(port_file), "--latency-ms", "100", "--task", str(self.folder / "task.yaml")],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(mock.wait)
+        self.addCleanup(mock.terminate)
+        until = time.monotonic() + 20
+        while not port_file.exists() or not port_file.read_text().endswith("\n"):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.02)
+        self.write("task.yaml", self.task(words, int(port_file.read_text())))
+
+    @staticmethod
+    def task(words, port):
+        labels = "".join("  - {name: %s, keywords: [%s]}\n" % (name, ", ".join(words[name])) for name in words)
+        return ("task: films\nlabels:\n%sinput: {text: text, id: id, gold: label}\nrounds: 1\n"
+                'llm: {url: "http://127.0.0.1:%d/v1", model: m, concurrency: 4}\n' % (labels, port))
+
+    def test_stopped_in_every_way_and_used(self):
+        _, err = self.run_freeal("--max-requests", "20")
+        self.assertIn("limit of LLM requests", err)
+        asked = json.loads(self.freeal("status", "--json")[0])["requests"]
+        self.assertGreater(asked, 0)
+        self.assertLess(asked, 60)
+        for stop in (lambda p: p.send_signal(signal.SIGINT), lambda p: p.kill()):
+            process = self.start("run", "task.yaml", "--input", "in.csv")
+            time.sleep(1.5)
+            self.assertIsNone(process.poll())
+            stop(process)
+            process.communicate(timeout=20)
+        out, _ = self.run_freeal()
+        self.assertIn("films: 200 samples labelled", out)
+        labels = self.rows("out/labels.jsonl")
+        self.assertEqual([str(i) for i in range(200)], [row["id"] for row in labels])
+        self.assertEqual({"bad", "good"}, {row["label"] for row in labels})
+        report = json.loads((self.folder / "out/report.json").read_text())
+        self.assertGreater(report["gold"]["accuracy"], 0.9)
+        self.assertEqual(out, self.run_freeal()[0])
+
+        out, err = self.freeal("predict", "out/model", "--input", "in.csv", "--gold", "label", "--id", "id")
+        self.assertRegex(err, r"^freeal: accuracy 9\d\.|^freeal: accuracy 100\.")
+        self.assertEqual([str(i) for i in range(200)], [json.loads(line)["id"] for line in out.splitlines()])
+        self.write("x.csv", "a dull film,bad\na great film,good\n")
+        out, err = self.freeal("predict", "out/model", "--input", "x.csv", "--text", "0", "--gold", "1")
+        self.assertEqual(["bad", "good"], [json.loads(line)["label"] for line in out.splitlines()])
+        self.assertIn("on 2 gold labels", err)
+        _, err = self.freeal("predict", "out/model", "--input", "in.csv", "--gold", "text", code=2)
+        self.assertIn("in.csv:2", err)
+        out, _ = self.freeal("doctor", "--out", "out")
+        self.assertNotIn("BAD", out)
 
 
 if __name__ == "__main__":
