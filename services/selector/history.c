@@ -19,11 +19,12 @@ enum table {
 	TABLE_POOLS,
 	TABLE_SELECTION,
 	TABLE_NEAREST,
+	TABLE_CLEAN,
 	TABLE_COUNT,
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "meta", "oof", "vectors", "pool_vectors", "pools", "selection", "nearest",
+    "meta", "oof", "vectors", "pool_vectors", "pools", "selection", "nearest", "clean",
 };
 
 struct history {
@@ -84,11 +85,6 @@ static struct store_key oof_key(uint32_t round, uint32_t fold, uint64_t seq)
 				     (uint32_t)seq);
 }
 
-static uint64_t oof_key_group(const struct store_value *key)
-{
-	return store_key_read_u64(key, 0);
-}
-
 static void oof_name(char *name, size_t size, uint32_t round, uint32_t fold)
 {
 	(void)snprintf(name, size, "oof/%u/%u", round, fold);
@@ -96,13 +92,13 @@ static void oof_name(char *name, size_t size, uint32_t round, uint32_t fold)
 
 static enum table rows_table(enum history_rows rows)
 {
-	return rows == HISTORY_SELECTION ? TABLE_SELECTION : TABLE_NEAREST;
+	static const enum table tables[] = {TABLE_SELECTION, TABLE_NEAREST, TABLE_CLEAN};
+	return tables[rows];
 }
 
-static void rows_name(char *name, size_t size, enum history_rows rows, uint32_t round)
+static void rows_name(char *name, size_t size, enum history_rows rows, uint32_t part)
 {
-	(void)snprintf(name, size, "%s/%u", rows == HISTORY_SELECTION ? "selection" : "nearest",
-		       round);
+	(void)snprintf(name, size, "%s/%u", table_names[rows_table(rows)], part);
 }
 
 static enum err meta_put(struct history *h, const char *name, uint64_t count)
@@ -313,48 +309,49 @@ enum err history_pool_put(struct history *h, const Freeal__Pool *pool)
 	return e;
 }
 
-enum err history_rows_begin(struct history *h, enum history_rows rows, uint32_t round)
+enum err history_rows_begin(struct history *h, enum history_rows rows, uint32_t part)
 {
 	char name[64];
-	struct store_key to = store_key_u32_u64(round, UINT64_MAX);
+	struct store_key to = store_key_u32_u64(part, UINT64_MAX);
 	enum err e = write_begin(h);
-	rows_name(name, sizeof name, rows, round);
+	rows_name(name, sizeof name, rows, part);
 	if (!e)
 		e = store_delete(h->txn, TABLE_META, name, strlen(name));
 	if (!e)
-		e = range_delete(h->txn, rows_table(rows), store_key_u32_u64(round, 0), &to);
+		e = range_delete(h->txn, rows_table(rows),
+				 store_key_u32_u64(rows == HISTORY_CLEAN ? 0 : part, 0), &to);
 	return e;
 }
 
-enum err history_rows_put(struct history *h, enum history_rows rows, uint32_t round, uint64_t seq,
+enum err history_rows_put(struct history *h, enum history_rows rows, uint32_t part, uint64_t seq,
 			  const void *data, size_t size)
 {
-	struct store_key key = store_key_u32_u64(round, seq);
+	struct store_key key = store_key_u32_u64(part, seq);
 	enum err e = write_begin(h);
 	return e ? e : store_put(h->txn, rows_table(rows), key.bytes, key.size, data, size);
 }
 
-enum err history_rows_end(struct history *h, enum history_rows rows, uint32_t round,
+enum err history_rows_end(struct history *h, enum history_rows rows, uint32_t part,
 			  uint64_t chunk_count)
 {
 	char name[64];
-	rows_name(name, sizeof name, rows, round);
+	rows_name(name, sizeof name, rows, part);
 	enum err e = write_begin(h);
 	return e ? e : meta_put(h, name, chunk_count);
 }
 
-enum err history_rows_get(struct history *h, enum history_rows rows, uint32_t round, uint64_t seq,
+enum err history_rows_get(struct history *h, enum history_rows rows, uint32_t part, uint64_t seq,
 			  struct buf *out, bool *ret_last)
 {
 	char name[64];
-	struct store_key key = store_key_u32_u64(round, seq);
+	struct store_key key = store_key_u32_u64(part, seq);
 	struct store_txn *t;
 	struct store_value value;
 	uint64_t count = 0;
 	enum err e = store_begin(h->store, false, &t);
 	if (e)
 		return e;
-	rows_name(name, sizeof name, rows, round);
+	rows_name(name, sizeof name, rows, part);
 	e = meta_get(t, name, &count);
 	if (!e)
 		e = store_get(t, rows_table(rows), key.bytes, key.size, &value);
@@ -484,7 +481,7 @@ enum err history_oof_get(struct history *h, uint32_t round, uint32_t fold, uint6
 	e = store_cursor_open(t, TABLE_OOF, &cursor);
 	if (!e) {
 		e = store_cursor_seek(cursor, from.bytes, from.size, &key, &value);
-		if (!e && oof_key_group(&key) != ((uint64_t)round << 32 | fold))
+		if (!e && store_key_read_u64(&key, 0) != ((uint64_t)round << 32 | fold))
 			e = ERR_NOT_FOUND;
 		if (!e) {
 			*seq = (uint64_t)store_key_read_u32(&key, 8) << 32 |

@@ -7,6 +7,7 @@
  *   pools         version → Pool without its texts
  *   selection     round, seq → SelectionChunk: the loss history, kept for all rounds
  *   nearest       round, seq → NearestChunk
+ *   clean         round and epoch, seq → SelectionChunk of the newest refit
  *   meta          stream name → chunk count, once a stream is whole
  *
  * Writing is for one thread, the loop: it goes into one open transaction until
@@ -37,7 +38,12 @@ void history_close(struct history *h);
 enum history_rows {
 	HISTORY_SELECTION,
 	HISTORY_NEAREST,
+	HISTORY_CLEAN,
 };
+
+/* Which of them: the round, or for HISTORY_CLEAN round and epoch in one. */
+#define HISTORY_CLEAN_PART(round, epoch) ((uint32_t)(round) << 16 | (uint32_t)(epoch))
+#define HISTORY_EPOCH_MAX 65535u
 
 /* Writing. Errors are the disk's unless another is named. */
 enum err history_commit(struct history *h) WARN_UNUSED;
@@ -53,16 +59,17 @@ enum err history_vectors_put(struct history *h, const Freeal__VectorChunk *chunk
 enum err history_pool_vectors_put(struct history *h, uint32_t version,
 				  const Freeal__VectorChunk *chunk) WARN_UNUSED;
 enum err history_pool_put(struct history *h, const Freeal__Pool *pool) WARN_UNUSED;
-enum err history_rows_begin(struct history *h, enum history_rows rows, uint32_t round) WARN_UNUSED;
-enum err history_rows_put(struct history *h, enum history_rows rows, uint32_t round, uint64_t seq,
+/* Forgets what there is of this part; of HISTORY_CLEAN also all that is older. */
+enum err history_rows_begin(struct history *h, enum history_rows rows, uint32_t part) WARN_UNUSED;
+enum err history_rows_put(struct history *h, enum history_rows rows, uint32_t part, uint64_t seq,
 			  const void *data, size_t size) WARN_UNUSED;
-enum err history_rows_end(struct history *h, enum history_rows rows, uint32_t round,
+enum err history_rows_end(struct history *h, enum history_rows rows, uint32_t part,
 			  uint64_t chunk_count) WARN_UNUSED;
 
 /* Reading. ERR_NOT_FOUND: it isn't there, or not yet whole. */
 
 /* Appends chunk `seq` to `out`. */
-enum err history_rows_get(struct history *h, enum history_rows rows, uint32_t round, uint64_t seq,
+enum err history_rows_get(struct history *h, enum history_rows rows, uint32_t part, uint64_t seq,
 			  struct buf *out, bool *ret_last) WARN_UNUSED;
 /* Embeddings of samples first .. first + count - 1, of `dimensions` each.
  * ERR_INVALID: another number of dimensions is stored. */

@@ -17,14 +17,17 @@ enum stream_kind {
 	STREAM_OOF,
 	STREAM_EMBED,
 	STREAM_POOL,
+	STREAM_LOSS,
 };
 
 struct pull {
 	struct stream_pull stream;
 	enum stream_kind kind;
-	uint32_t round, fold; /* pool: round is the version */
-	uint64_t next_no;     /* oof: least sample_no that may come */
-	uint64_t chunk_ms;    /* when the last chunk came, at first the offer */
+	uint32_t round, fold;  /* pool: round is the version; loss: fold is the epoch */
+	struct losses *losses; /* loss: what has come */
+	bool refitting;	       /* loss: all has come, the refit has not ended */
+	uint64_t next_no;      /* oof: least sample_no that may come */
+	uint64_t chunk_ms;     /* when the last chunk came, at first the offer */
 	bool used;
 	char refusal[128]; /* non-empty: why it is not taken */
 };
@@ -47,8 +50,16 @@ enum err intake_new(struct history *h, struct socket *s, struct intake **ret_int
 	return ERR_OK;
 }
 
+static void pull_end(struct pull *p)
+{
+	losses_free(p->losses);
+	*p = (struct pull){0};
+}
+
 void intake_free(struct intake *i)
 {
+	for (size_t k = 0; i && k < PULLS_MAX; k++)
+		pull_end(&i->pulls[k]);
 	free(i);
 }
 
@@ -69,6 +80,9 @@ static bool name_parse(const char *name, struct pull *p)
 		p->kind = STREAM_EMBED;
 	else if (sscanf(name, "pool/%9u%n", &p->round, &end) == 1 && !name[end])
 		p->kind = STREAM_POOL;
+	else if (sscanf(name, "loss/%9u/%9u%n", &p->round, &p->fold, &end) == 2 && !name[end] &&
+		 p->fold <= HISTORY_EPOCH_MAX)
+		p->kind = STREAM_LOSS;
 	else
 		return false;
 	return true;
@@ -90,7 +104,7 @@ void intake_offer(struct intake *i, const struct peer_id *from, const Freeal__Of
 		if (!p->used) {
 			place = place ? place : p;
 		} else if (strcmp(p->stream.name, offer->stream) == 0) {
-			bool ended = p->stream.done || p->refusal[0];
+			bool ended = !p->stream.active;
 			bool same = peer_id_equal(&p->stream.from, from);
 			if (ended || same || now_ms - p->chunk_ms < PULL_REPLACE_MS)
 				return;
@@ -100,6 +114,7 @@ void intake_offer(struct intake *i, const struct peer_id *from, const Freeal__Of
 	}
 	if (!place)
 		return;
+	pull_end(place);
 	*place = fresh;
 	stream_pull_begin(&place->stream, i->socket, from, offer->stream, 0, now_ms);
 }
@@ -165,6 +180,61 @@ static enum err vectors_put(struct intake *i, struct pull *p, const Freeal__Chun
 	return e;
 }
 
+static enum err losses_put(struct intake *i, struct pull *p, const Freeal__Chunk *chunk,
+			   struct err_msg *msg)
+{
+	Freeal__LossChunk *rows = frame_message_unpack(&freeal__loss_chunk__descriptor,
+						       chunk->body.data, chunk->body.len);
+	enum err e = rows ? ERR_OK : err_set(msg, ERR_PROTOCOL, "losses are malformed");
+	if (!e && !p->losses)
+		e = losses_new(p->round, p->fold, &p->losses);
+	if (!e)
+		e = losses_add(p->losses, rows, i->class_count, msg);
+	if (e == ERR_LIMIT)
+		e = ERR_PROTOCOL;
+	p->refitting = !e && chunk->last;
+	frame_message_free(rows);
+	return e;
+}
+
+static enum err chunk_put(struct intake *i, struct pull *p, const Freeal__Chunk *chunk,
+			  struct err_msg *msg)
+{
+	switch (p->kind) {
+	case STREAM_OOF:
+		return oof_put(i, p, chunk, msg);
+	case STREAM_LOSS:
+		return losses_put(i, p, chunk, msg);
+	default:
+		return vectors_put(i, p, chunk, msg);
+	}
+}
+
+struct losses *intake_losses_take(struct intake *i)
+{
+	for (size_t k = 0; k < PULLS_MAX; k++) {
+		struct pull *p = &i->pulls[k];
+		if (!p->used || !p->refitting || !p->losses)
+			continue;
+		struct losses *losses = p->losses;
+		p->losses = NULL;
+		return losses;
+	}
+	return NULL;
+}
+
+void intake_refitted(struct intake *i, uint32_t round, uint32_t epoch, const char *error)
+{
+	for (size_t k = 0; k < PULLS_MAX; k++) {
+		struct pull *p = &i->pulls[k];
+		if (!p->used || !p->refitting || p->round != round || p->fold != epoch)
+			continue;
+		p->refitting = false;
+		(void)snprintf(p->refusal, sizeof p->refusal, "%.*s", (int)sizeof p->refusal - 1,
+			       error ? error : "");
+	}
+}
+
 enum err intake_chunk(struct intake *i, const struct peer_id *from, const Freeal__Chunk *chunk,
 		      uint64_t now_ms, struct err_msg *msg)
 {
@@ -181,13 +251,12 @@ enum err intake_chunk(struct intake *i, const struct peer_id *from, const Freeal
 	if (e == ERR_AGAIN)
 		return ERR_OK;
 	if (e == ERR_NOT_FOUND) {
-		p->used = false; /* the trainer restarted; it will offer again */
+		pull_end(p); /* the trainer restarted; it will offer again */
 		return ERR_OK;
 	}
 	p->chunk_ms = now_ms;
 	if (!e)
-		e = p->kind == STREAM_OOF ? oof_put(i, p, chunk, msg)
-					  : vectors_put(i, p, chunk, msg);
+		e = chunk_put(i, p, chunk, msg);
 	if (e != ERR_PROTOCOL)
 		return e;
 	(void)snprintf(p->refusal, sizeof p->refusal, "%.*s", (int)sizeof p->refusal - 1,
@@ -200,11 +269,11 @@ void intake_confirm(struct intake *i)
 {
 	for (size_t k = 0; k < PULLS_MAX; k++) {
 		struct pull *p = &i->pulls[k];
-		if (!p->used || (!p->stream.done && !p->refusal[0]))
+		if (!p->used || p->refitting || (!p->stream.done && !p->refusal[0]))
 			continue;
 		/* Lost: the trainer offers it again, and it is pulled again. */
 		stream_stored_send(i->socket, &p->stream.from, p->stream.name, p->refusal);
-		p->used = false;
+		pull_end(p);
 	}
 }
 
@@ -217,8 +286,8 @@ uint64_t intake_tick(struct intake *i, uint64_t now_ms)
 		uint64_t due_ms = stream_pull_tick(&i->pulls[k].stream, i->socket, now_ms);
 		if (due_ms < next_ms)
 			next_ms = due_ms;
-		if (now_ms - i->pulls[k].chunk_ms > PULL_FORGET_MS)
-			i->pulls[k].used = false; /* its trainer is gone */
+		if (!i->pulls[k].refitting && now_ms - i->pulls[k].chunk_ms > PULL_FORGET_MS)
+			pull_end(&i->pulls[k]); /* its trainer is gone */
 	}
 	return next_ms;
 }

@@ -7,6 +7,7 @@
 #define FREEAL_SELECTOR_INTAKE_H
 
 #include "selector/history.h"
+#include "selector/losses.h"
 #include "wire/stream.h"
 
 struct intake;
@@ -24,6 +25,11 @@ void intake_offer(struct intake *i, const struct peer_id *from, const Freeal__Of
  * refusal; `msg` then says why (else it is empty). */
 enum err intake_chunk(struct intake *i, const struct peer_id *from, const Freeal__Chunk *chunk,
 		      uint64_t now_ms, struct err_msg *msg) WARN_UNUSED;
+/* Losses that have come in for a refit, which are the caller's now; NULL: none. Their stream
+ * is confirmed after intake_refitted. */
+struct losses *intake_losses_take(struct intake *i);
+/* The refit is done; with `error` (else NULL) it could not be. */
+void intake_refitted(struct intake *i, uint32_t round, uint32_t epoch, const char *error);
 /* After a commit: tells the trainers what is stored. */
 void intake_confirm(struct intake *i);
 /* Repeats requests that were not answered; returns when next. */

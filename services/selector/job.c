@@ -21,10 +21,28 @@ struct job *job_new(const Freeal__Work *work, struct history *h, size_t class_co
 		free(j);
 		return NULL;
 	}
+	j->rows =
+	    work->order_case == FREEAL__WORK__ORDER_SELECT ? HISTORY_SELECTION : HISTORY_NEAREST;
+	j->part = j->work->name->round;
 	j->history = h;
 	j->class_count = class_count;
 	freeal__select_result__init(&j->select);
 	freeal__retrieve_result__init(&j->retrieve);
+	return j;
+}
+
+struct job *job_new_refit(struct losses *losses, struct history *h, size_t class_count)
+{
+	struct job *j = calloc(1, sizeof *j);
+	if (!j) {
+		losses_free(losses);
+		return NULL;
+	}
+	j->losses = losses;
+	j->rows = HISTORY_CLEAN;
+	j->part = HISTORY_CLEAN_PART(losses_round(losses), losses_epoch(losses));
+	j->history = h;
+	j->class_count = class_count;
 	return j;
 }
 
@@ -35,19 +53,22 @@ void job_free(struct job *j)
 	for (size_t i = 0; i < j->select.n_pool; i++)
 		free(j->select.pool[i]);
 	free(j->select.pool);
-	freeal__work__free_unpacked(j->work, NULL);
+	if (j->work)
+		freeal__work__free_unpacked(j->work, NULL);
+	losses_free(j->losses);
 	free(j);
-}
-
-enum history_rows job_rows(const struct job *j)
-{
-	return j->work->order_case == FREEAL__WORK__ORDER_SELECT ? HISTORY_SELECTION
-								 : HISTORY_NEAREST;
 }
 
 enum err job_run(struct job *j)
 {
-	return job_rows(j) == HISTORY_SELECTION ? job_select(j) : job_retrieve(j);
+	switch (j->rows) {
+	case HISTORY_SELECTION:
+		return job_select(j);
+	case HISTORY_NEAREST:
+		return job_retrieve(j);
+	default:
+		return job_refit(j);
+	}
 }
 
 enum err job_continue(struct job *j)

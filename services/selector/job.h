@@ -1,6 +1,9 @@
 /*
- * One SELECT or RETRIEVE: reads the history, decides, and hands the rows out chunk by
- * chunk. Runs on the worker thread; only reads the store.
+ * One SELECT, RETRIEVE or refit: reads the history, decides, and hands the rows out chunk
+ * by chunk. Runs on the worker thread; only reads the store.
+ *
+ * A refit is asked by a trainer between two epochs (recipe "paper"): the clean set by the
+ * losses of the model being trained.
  */
 #ifndef FREEAL_SELECTOR_JOB_H
 #define FREEAL_SELECTOR_JOB_H
@@ -8,6 +11,7 @@
 #include "base/err.h"
 #include "proto/work.pb-c.h"
 #include "selector/history.h"
+#include "selector/losses.h"
 
 #include <stdatomic.h>
 
@@ -21,7 +25,10 @@ struct job;
 typedef enum err (*job_emit)(struct job *j, const void *data, size_t size);
 
 struct job {
-	Freeal__Work *work; /* owned */
+	Freeal__Work *work;	/* owned; NULL: a refit */
+	struct losses *losses;	/* of a refit; owned */
+	enum history_rows rows; /* what it makes */
+	uint32_t part;
 	struct history *history;
 	size_t class_count;
 	job_emit emit;
@@ -36,14 +43,16 @@ struct job {
 
 /* Copies the work. NULL: no memory, or neither SELECT nor RETRIEVE. */
 struct job *job_new(const Freeal__Work *work, struct history *h, size_t class_count);
+/* Takes the losses; NULL: no memory. */
+struct job *job_new_refit(struct losses *losses, struct history *h, size_t class_count);
 void job_free(struct job *j);
-enum history_rows job_rows(const struct job *j);
 
 enum err job_run(struct job *j) WARN_UNUSED;
 
-/* The two kinds. */
+/* The kinds. */
 enum err job_select(struct job *j) WARN_UNUSED;
 enum err job_retrieve(struct job *j) WARN_UNUSED;
+enum err job_refit(struct job *j) WARN_UNUSED;
 
 /* Shared by both. ERR_CANCELLED once nobody wants the job. */
 enum err job_continue(struct job *j) WARN_UNUSED;

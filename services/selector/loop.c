@@ -51,10 +51,12 @@ static void fail(struct loop *l, enum err e, const char *what)
 static void job_log(const struct job *j, enum log_level level, const char *event,
 		    const char *reason)
 {
-	const Freeal__WorkName *n = j->work->name;
-	log_write(level, event, "kind=%s round=%u attempt=%u%s%s",
-		  job_rows(j) == HISTORY_SELECTION ? "select" : "retrieve", n->round,
-		  j->work->attempt, reason ? " reason=" : "", reason ? reason : "");
+	static const char *const kinds[] = {"select", "retrieve", "refit"};
+	bool refit = j->rows == HISTORY_CLEAN;
+	log_write(level, event, "kind=%s round=%u %s=%u%s%s", kinds[j->rows],
+		  refit ? losses_round(j->losses) : j->part, refit ? "epoch" : "attempt",
+		  refit ? losses_epoch(j->losses) : j->work->attempt, reason ? " reason=" : "",
+		  reason ? reason : "");
 }
 
 static void project_take(void *context, const Freeal__Welcome *welcome)
@@ -92,7 +94,7 @@ static void cancel_take(void *context, const Freeal__WorkName *name)
 	if (l->waiting && job_is(l->waiting, name)) {
 		job_free(l->waiting);
 		l->waiting = NULL;
-	} else if (l->running && job_is(l->running, name)) {
+	} else if (l->running && l->running->work && job_is(l->running, name)) {
 		atomic_store(&l->running->cancel, true);
 	}
 }
@@ -110,19 +112,30 @@ static void refused_take(void *context, const char *reason)
 		l->error = err_set(l->msg, ERR_PROTOCOL, "the coordinator refused: %s", reason);
 }
 
-/* Serves "selection/ROUND" and "nearest/ROUND"; `to` is NULL for the coordinator. */
+static bool rows_parse(const char *stream, enum history_rows *ret_rows, uint32_t *ret_part)
+{
+	uint32_t round, epoch = 0;
+	int end = 0;
+	if (sscanf(stream, "selection/%9u%n", &round, &end) == 1)
+		*ret_rows = HISTORY_SELECTION;
+	else if (sscanf(stream, "nearest/%9u%n", &round, &end) == 1)
+		*ret_rows = HISTORY_NEAREST;
+	else if (sscanf(stream, "clean/%5u/%5u%n", &round, &epoch, &end) == 2)
+		*ret_rows = HISTORY_CLEAN;
+	else
+		return false;
+	bool clean = *ret_rows == HISTORY_CLEAN;
+	*ret_part = clean ? HISTORY_CLEAN_PART(round, epoch) : round;
+	return stream[end] == '\0' && epoch <= HISTORY_EPOCH_MAX;
+}
+
+/* Serves selection, nearest and clean; `to` is NULL for the coordinator. */
 static void rows_serve(struct loop *l, struct socket *s, const struct peer_id *to,
 		       const Freeal__ChunkRequest *request)
 {
-	unsigned round;
-	int end = 0;
-	enum history_rows rows = HISTORY_SELECTION;
-	bool known = sscanf(request->stream, "selection/%9u%n", &round, &end) == 1;
-	if (!known) {
-		rows = HISTORY_NEAREST;
-		known = sscanf(request->stream, "nearest/%9u%n", &round, &end) == 1;
-	}
-	if (!known || request->stream[end] != '\0') {
+	enum history_rows rows;
+	uint32_t part;
+	if (!rows_parse(request->stream, &rows, &part)) {
 		stream_missing_send(s, to, request->stream);
 		return;
 	}
@@ -132,7 +145,7 @@ static void rows_serve(struct loop *l, struct socket *s, const struct peer_id *t
 	buf_init(&body, FRAME_BYTES_MAX);
 	for (uint64_t seq = request->next_seq; credit > 0 && !last; seq++, credit--) {
 		buf_reset(&body);
-		enum err e = history_rows_get(l->history, rows, round, seq, &body, &last);
+		enum err e = history_rows_get(l->history, rows, part, seq, &body, &last);
 		if (e == ERR_NOT_FOUND && seq == request->next_seq)
 			stream_missing_send(s, to, request->stream);
 		else if (e != ERR_NOT_FOUND)
@@ -216,10 +229,9 @@ static void trainers_drain(struct loop *l)
 /* The rows are whole: marks them so, and forgets what no later round needs. */
 static void job_finish(struct loop *l, struct job *j, uint64_t chunk_count)
 {
-	uint32_t round = j->work->name->round;
-	enum err e = history_rows_end(l->history, job_rows(j), round, chunk_count);
-	if (!e && job_rows(j) == HISTORY_SELECTION)
-		e = history_oof_prune(l->history, round);
+	enum err e = history_rows_end(l->history, j->rows, j->part, chunk_count);
+	if (!e && j->rows == HISTORY_SELECTION)
+		e = history_oof_prune(l->history, j->part);
 	fail(l, e, "cannot store rows");
 }
 
@@ -228,11 +240,10 @@ static void runner_drain(struct loop *l)
 	struct runner_item item;
 	while (!l->error && runner_take(l->runner, &item)) {
 		struct job *j = item.job;
-		uint32_t round = j->work->name->round;
 		if (item.data) {
 			if (!atomic_load(&j->cancel))
 				fail(l,
-				     history_rows_put(l->history, job_rows(j), round, item.seq,
+				     history_rows_put(l->history, j->rows, j->part, item.seq,
 						      item.data, item.size),
 				     "cannot store rows");
 			free(item.data);
@@ -251,20 +262,19 @@ static void runner_drain(struct loop *l)
 	}
 }
 
-/* Behind the commit: the result of the job that has ended. */
-static void job_report(struct loop *l)
+/* Tells the coordinator, or the trainer that waits for its refit. */
+static void job_tell(struct loop *l, struct job *j, const char *error)
 {
-	struct job *j = l->ended;
-	if (!j)
+	if (j->rows == HISTORY_CLEAN) {
+		intake_refitted(l->intake, losses_round(j->losses), losses_epoch(j->losses), error);
 		return;
+	}
 	Freeal__Result result = FREEAL__RESULT__INIT;
 	result.name = j->work->name;
 	result.attempt = j->work->attempt;
-	if (l->ended_error) {
-		result.error = j->msg.text[0] ? j->msg.text : (char *)err_str(l->ended_error);
-		if (l->ended_error == ERR_IO || l->ended_error == ERR_CORRUPT)
-			fail(l, l->ended_error, result.error);
-	} else if (job_rows(j) == HISTORY_SELECTION) {
+	if (error) {
+		result.error = (char *)error;
+	} else if (j->rows == HISTORY_SELECTION) {
 		result.body_case = FREEAL__RESULT__BODY_SELECT;
 		result.select = &j->select;
 	} else {
@@ -274,27 +284,56 @@ static void job_report(struct loop *l)
 	enum err e = worker_result(l->worker, &result);
 	if (e == ERR_NO_MEMORY)
 		fail(l, e, "cannot report");
-	job_log(j, l->ended_error ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-		l->ended_error ? "job_failed" : "job_done", l->ended_error ? result.error : NULL);
+}
+
+/* Behind the commit: the result of the job that has ended. */
+static void job_report(struct loop *l)
+{
+	struct job *j = l->ended;
+	enum err e = l->ended_error;
+	if (!j)
+		return;
+	const char *error = e ? (j->msg.text[0] ? j->msg.text : err_str(e)) : NULL;
+	if (e == ERR_IO || e == ERR_CORRUPT)
+		fail(l, e, error);
+	job_tell(l, j, error);
+	job_log(j, e ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, e ? "job_failed" : "job_done", error);
 	job_free(j);
 	l->ended = NULL;
+}
+
+/* Work of the coordinator's comes first; it and refits don't meet in practice. */
+static struct job *job_next(struct loop *l)
+{
+	struct job *j = l->waiting;
+	l->waiting = NULL;
+	if (j)
+		return j;
+	struct losses *losses = intake_losses_take(l->intake);
+	if (!losses)
+		return NULL;
+	j = job_new_refit(losses, l->history, l->class_count);
+	if (!j)
+		fail(l, ERR_NO_MEMORY, "cannot refit");
+	return j;
 }
 
 /* Starts what was leased, once the last job is reported. */
 static void job_start(struct loop *l)
 {
-	if (!l->waiting || l->running || l->ended || !runner_idle(l->runner))
+	if (l->running || l->ended || !runner_idle(l->runner))
 		return;
-	struct job *j = l->waiting;
-	enum err e = history_rows_begin(l->history, job_rows(j), j->work->name->round);
+	struct job *j = job_next(l);
+	if (!j)
+		return;
+	l->running = j;
+	enum err e = history_rows_begin(l->history, j->rows, j->part);
 	if (!e)
 		e = history_commit(l->history);
 	if (e) {
 		fail(l, e, "cannot store rows");
 		return;
 	}
-	l->waiting = NULL;
-	l->running = j;
 	job_log(j, LOG_LEVEL_INFO, "job_start", NULL);
 	runner_start(l->runner, j);
 }
@@ -305,8 +344,8 @@ static uint64_t loop_tick(struct loop *l)
 	fail(l, history_commit(l->history), "cannot commit");
 	if (l->error)
 		return l->now_ms;
-	intake_confirm(l->intake);
 	job_report(l);
+	intake_confirm(l->intake);
 	job_start(l);
 	worker_credit_set(l->worker, l->waiting || l->running ? 0 : 1);
 	if (l->running)
