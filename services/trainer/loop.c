@@ -19,6 +19,7 @@
 /* One job runs and one waits, so that the thread never idles between folds. */
 #define JOB_CREDIT 2u
 #define OUTBOX_STREAM_MAX 4u
+#define JOB_COUNT_MAX 16u /* whatever is leased beyond the credit */
 #define EPOCH_BYTES 16
 #define HELLO_RETRY_MS 1000u
 #define SELECTOR_SILENT_MS 5000u /* after which it may be another process */
@@ -129,14 +130,15 @@ static void project_take(void *context, const Freeal__Welcome *welcome)
 static void lease_take(void *context, const Freeal__Work *work)
 {
 	struct loop *l = context;
-	struct job *j = l->project ? job_new(work, l->project) : NULL;
+	struct job **at = &l->jobs;
+	uint32_t count = 0;
+	for (; *at; at = &(*at)->next)
+		count++;
+	struct job *j = l->project && count < JOB_COUNT_MAX ? job_new(work, l->project) : NULL;
 	if (!j) {
-		worker_return(l->worker, work->name, "not ready");
+		worker_return(l->worker, work->name, "no room");
 		return;
 	}
-	struct job **at = &l->jobs;
-	while (*at)
-		at = &(*at)->next;
 	*at = j;
 	job_log(j, LOG_LEVEL_DEBUG, "lease", NULL);
 }
@@ -305,9 +307,10 @@ static void runner_drain(struct loop *l)
 	l->clean_need.selection[0] = '\0';
 	if (atomic_load(&j->cancel)) {
 		job_remove(l, j);
+	} else if (e == ERR_IO || e == ERR_CORRUPT || e == ERR_FULL) {
+		/* Nothing is reported: the lease goes back when the process ends. */
+		l->error = err_set(l->msg, e, "%s", j->msg.text);
 	} else if (e) {
-		if ((e == ERR_IO || e == ERR_CORRUPT || e == ERR_FULL) && !l->error)
-			l->error = err_set(l->msg, e, "%s", j->msg.text);
 		job_end(l, j, j->msg.text);
 	} else if (!j->outcome.stream) {
 		job_end(l, j, NULL);

@@ -460,6 +460,10 @@ void wait_for(struct peers *p, const uint32_t *what, uint32_t want)
 	while (*what < want) {
 		if (now() > end_ms)
 			fail_msg("the trainer did not answer in time");
+		if (p->pid > 0 && waitpid(p->pid, NULL, WNOHANG) == p->pid) {
+			p->pid = 0;
+			fail_msg("the trainer has ended");
+		}
 		peer_drain(p, &p->coordinator, coordinator_take);
 		peer_drain(p, &p->selector, selector_take);
 		(void)stream_pull_tick(&p->model_pull, p->coordinator.socket, now());
