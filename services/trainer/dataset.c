@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DATASET_MAP_GIB 1024u
+#define DATASET_MAP_GIB 256u
 
 enum dataset_table {
 	TABLE_SAMPLES, /* sample_no → sample_head, id, text, augmented */
