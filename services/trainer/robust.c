@@ -32,14 +32,15 @@ struct robust {
 struct robust_config robust_config_default(void)
 {
 	return (struct robust_config){
-	    .epochs = 12,
+	    .epochs = 8,
 	    .batch_rows = 32,
-	    .rate = 0.3,
+	    .rate = 0.1,
 	    .warmup_share = 0.2,
 	    .ramp_share = 0.4,
 	    .mixup_shape = 4.0,
 	    .temperature = 0.85,
 	    .dropout = 0.3,
+	    .noisy_weight = 0.25,
 	    .seed = 1,
 	};
 }
@@ -216,17 +217,22 @@ static void batch_gradients(struct robust *r, const uint32_t *rows, size_t count
 	size_t clean_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		double weighted = scale * row_weight(r, rows[i]);
+		memset(target, 0, k * sizeof(*target));
+		if (r->data->labels[rows[i]] >= 0)
+			target[r->data->labels[rows[i]]] = 1.0f;
 		if (!r->clean[rows[i]]) {
 			(void)robust_consistency(r->logits + i * k, second_logits + i * k, k,
 						 r->config, scale * ramp, r->gradients + i * k,
 						 second_gradients + i * k);
+			if (r->data->labels[rows[i]] >= 0 && !r->data->refit)
+				(void)robust_cross_entropy(r->logits + i * k, target, k,
+							   weighted * r->config->noisy_weight,
+							   r->gradients + i * k);
 			continue;
 		}
 		partners[clean_count] = i;
 		r->members[clean_count++] = i;
-		memset(target, 0, k * sizeof(*target));
-		target[r->data->labels[rows[i]]] = 1.0f;
-		double weighted = scale * row_weight(r, rows[i]);
 		(void)robust_cross_entropy(r->logits + i * k, target, k, weighted,
 					   r->gradients + i * k);
 		(void)robust_cross_entropy(second_logits + i * k, target, k, weighted * ramp,

@@ -13,9 +13,10 @@
  *               the two views' predictions p and q, sharp(p) = p^(1/t) renormalised,
  *               t = 0.85, taken as constant (FreeAL, eq. 8-11, with the targets
  *               sharpened instead of the students flattened).
- * In the warm-up (first 20 % of the epochs) every labelled row counts as clean; w
- * rises linearly to 1 over the first 40 %. Adagrad on single coordinates, rate
- * falling linearly. One thread; a seed gives one result.
+ * Under a fixed clean set the labels outside it still count, with a small weight, in a
+ * cross-entropy: most of them are right, and hard rows teach most. In the warm-up (first 20 % of
+ * the epochs) every labelled row counts as clean; w rises linearly to 1 over the first 40 %.
+ * Adagrad on single coordinates, rate falling linearly. One thread; a seed gives one result.
  */
 #ifndef FREEAL_TRAINER_ROBUST_H
 #define FREEAL_TRAINER_ROBUST_H
@@ -37,6 +38,7 @@ struct robust_config {
 	double mixup_shape;  /* a of Beta(a, a) */
 	double temperature;  /* t */
 	double dropout;	     /* share of terms dropped where there is no second view */
+	double noisy_weight; /* of the label of a row outside a fixed clean set */
 	bool flatten;	     /* ablation: the reference's form, students divided by t */
 	uint64_t seed;
 };
