@@ -18,6 +18,7 @@
 
 #define START_MS 60000	   /* until the coordinator listens */
 #define PATIENCE_MS 120000 /* without an answer */
+#define LOCK_MS 2000	   /* for another command's lock */
 #define LOOK_MS 20
 #define RETRY_MS 100
 
@@ -103,13 +104,15 @@ static bool session_answers(struct session *s)
 	return session_find(s) && !client_stream(s->client, "/healthz", ignore_data, NULL, NULL);
 }
 
+/* ERR_BUSY where another command has it. */
 static enum err session_lock(struct session *s, struct err_msg *msg)
 {
 	struct path p;
 	enum err e = path_set(&p, msg, "%s/freeal.lock", s->project.text);
 	if (e)
 		return e;
-	s->lock_fd = open(p.text, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (s->lock_fd < 0)
+		s->lock_fd = open(p.text, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (s->lock_fd < 0)
 		return err_set(msg, ERR_IO, "cannot open %s: %s", p.text, strerror(errno));
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
@@ -189,9 +192,7 @@ static enum err session_own(struct session *s, const struct session_options *opt
 			    struct err_msg *msg)
 {
 	struct path logs;
-	enum err e = session_lock(s, msg);
-	if (!e)
-		e = path_set(&logs, msg, "%s/logs", s->project.text);
+	enum err e = path_set(&logs, msg, "%s/logs", s->project.text);
 	if (!e)
 		e = path_make_folder(logs.text, 0777, msg);
 	if (!e)
@@ -208,20 +209,27 @@ static enum err session_own(struct session *s, const struct session_options *opt
 	return e;
 }
 
+/*
+ * The lock says who runs the services, not whether a coordinator answers: that of a
+ * killed command may do so for a moment. A short command's lock is waited for.
+ */
 static enum err session_attach(struct session *s, const struct session_options *options,
 			       struct err_msg *msg)
 {
-	enum err e = path_set(&s->folder, msg, "%s/run", s->project.text);
-	if (e)
-		return e;
-	if (!session_answers(s))
-		return session_own(s, options, msg);
-	if (!options->own)
-		return ERR_OK;
-	return err_set(msg, ERR_BUSY,
-		       "another freeal command runs the project %s; `freeal status --project %s` "
-		       "shows how far it is",
-		       s->project.text, s->project.text);
+	uint64_t until_ms = session_now_ms(s) + LOCK_MS;
+	struct path link;
+	enum err e = path_set(&link, msg, "%s/run", s->project.text);
+	while (!e) {
+		s->folder = link;
+		if (!options->own && session_answers(s))
+			return ERR_OK;
+		e = session_lock(s, msg);
+		if (!e)
+			return session_own(s, options, msg);
+		if (e == ERR_BUSY && session_now_ms(s) < until_ms)
+			e = session_wait(s, LOOK_MS, msg);
+	}
+	return e;
 }
 
 enum err session_open(const struct session_options *options, struct session **ret_session,
