@@ -2,6 +2,7 @@
 
 #include "annotator/order.h"
 #include "base/log.h"
+#include "config/project.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -57,12 +58,12 @@ bool annotator_dirty(const struct annotator *a)
 
 const Freeal__Llm *llm_of(const struct annotator *a, const struct ask *ask)
 {
-	return a->project->rounds[ask->work->name->round]->llm;
+	return a->project->rounds[project_config_of(a->project, ask->work->name->round)]->llm;
 }
 
 struct lane *lane_of(struct annotator *a, const struct ask *ask)
 {
-	return &a->lanes[ask->work->name->round];
+	return &a->lanes[project_config_of(a->project, ask->work->name->round)];
 }
 
 void status_send(struct annotator *a)
@@ -169,7 +170,7 @@ void annotator_lease(void *context, const Freeal__Work *work)
 	bool known = work->order_case == FREEAL__WORK__ORDER_ANNOTATE ||
 		     work->order_case == FREEAL__WORK__ORDER_GENERATE;
 	struct ask *ask = NULL;
-	if (known && a->project && work->name->round < a->project->n_rounds)
+	if (known && a->project)
 		ask = ask_new(work);
 	if (!ask) {
 		log_error("lease_returned", "kind=%d round=%u", (int)work->name->kind,
@@ -177,15 +178,15 @@ void annotator_lease(void *context, const Freeal__Work *work)
 		worker_return(a->worker, work->name, "not for this annotator");
 		return;
 	}
-	a->round = work->name->round;
+	a->round = project_config_of(a->project, work->name->round);
 	ask_queue_push(&lane_of(a, ask)->ready, ask);
 }
 
 void annotator_cancel(void *context, const Freeal__WorkName *name)
 {
 	struct annotator *a = context;
-	if (name->round < ROUND_COUNT_MAX)
-		ask_free(lane_remove(&a->lanes[name->round], name));
+	if (a->project)
+		ask_free(lane_remove(&a->lanes[project_config_of(a->project, name->round)], name));
 	/* One in flight ends by itself; its answer is paid for and handed over. */
 	a->dirty = true;
 }

@@ -2,6 +2,7 @@
 
 #include "annotator/prompt.h"
 #include "base/limits.h"
+#include "config/project.h"
 
 #include <stdlib.h>
 
@@ -17,8 +18,9 @@ static enum err generate_write(const Freeal__Project *project, const struct ask 
 		return err_set(msg, ERR_NO_MEMORY, "no memory for a prompt");
 	for (size_t i = 0; i < o->n_styles; i++)
 		styles[i] = (struct prompt_text){o->styles[i].data, o->styles[i].len};
-	enum err e = prompt_generate(project, ask->work->name->round, o->class_id, o->count, styles,
-				     o->n_styles, ask->ask_no, false, out);
+	enum err e =
+	    prompt_generate(project, project_config_of(project, ask->work->name->round),
+			    o->class_id, o->count, styles, o->n_styles, ask->ask_no, false, out);
 	free(styles);
 	return e ? err_set(msg, e, "the prompt: %s", err_str(e)) : ERR_OK;
 }
@@ -35,8 +37,8 @@ static enum err annotate_write(const Freeal__Project *project, const struct pool
 	if (e)
 		return e;
 	struct prompt_text text = {o->text.data, o->text.len};
-	e = prompt_annotate(project, ask->work->name->round, demonstrations, o->n_demonstrations,
-			    text, ask->ask_no, false, out);
+	e = prompt_annotate(project, project_config_of(project, ask->work->name->round),
+			    demonstrations, o->n_demonstrations, text, ask->ask_no, false, out);
 	return e ? err_set(msg, e, "the prompt: %s", err_str(e)) : ERR_OK;
 }
 

@@ -212,10 +212,6 @@ void annotator_done(void *context, void *cookie, const struct endpoint_reply *re
 	struct ask *ask = cookie;
 	ask_landed(a, ask);
 	a->dirty = true;
-	if (ask->work->name->round >= a->project->n_rounds) {
-		ask_return(a, ask, "the round is gone");
-		return;
-	}
 	bool success = reply->transfer == TRANSFER_DONE && reply->status / 100 == 2;
 	struct reply answer = {.reason = ""};
 	struct reply_error error = {0};

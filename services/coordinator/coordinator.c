@@ -63,8 +63,7 @@ void coordinator_ack(struct coordinator *c, const struct peer_id *to, const Free
 
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c)
 {
-	size_t last = c->project->n_rounds - 1;
-	return c->project->rounds[c->state.round < last ? c->state.round : last];
+	return c->project->rounds[project_config_of(c->project, c->state.round)];
 }
 
 uint64_t coordinator_requests_left(const struct coordinator *c)
@@ -339,6 +338,7 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 	c->clock = clock_system();
 	c->now_ms = clock_mono_ms(&c->clock);
 	c->model_fd = -1;
+	c->model_peer = -1;
 	(void)pthread_mutex_init(&c->status_mutex, NULL);
 	(void)snprintf(c->project_dir, sizeof c->project_dir, "%s", config->project_dir);
 	(void)snprintf(c->selector_endpoint, sizeof c->selector_endpoint, "%s",

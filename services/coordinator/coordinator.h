@@ -86,6 +86,7 @@ struct coordinator {
 	struct pending_pull pending;
 	Freeal__Pool *pool; /* of state.pool_version; NULL */
 	int model_fd;       /* the model file that is being pulled, -1 */
+	int model_peer;     /* the trainer that has the final model, -1: not known */
 
 	struct ack *acks;
 	size_t ack_count, ack_capacity;

@@ -160,7 +160,7 @@ static enum err order_train(struct coordinator *c, struct order *o)
 static enum err order_select(struct coordinator *c, struct order *o)
 {
 	freeal__select_order__init(&o->select);
-	bool last = c->state.round + 1 >= c->project->n_rounds;
+	bool last = round_is_catch_up(c->project, c->state.round + 1);
 	o->select.sample_count = c->state.sample_count;
 	o->select.folds = c->project->model->folds;
 	o->select.pool_version = c->state.round + 2;
@@ -179,7 +179,7 @@ static enum err order_retrieve(struct coordinator *c, struct order *o)
 	o->retrieve.sample_count = c->state.sample_count;
 	o->retrieve.pool_version = c->state.pool_version;
 	o->retrieve.shots = coordinator_round_config(c)->shots;
-	o->retrieve.all = c->state.round == 0;
+	o->retrieve.all = c->state.round == 0 || round_is_catch_up(c->project, c->state.round);
 	o->retrieve.selection_round = c->state.round > 0 ? c->state.round - 1 : 0;
 	o->retrieve.seed = c->project->seed;
 	o->work.order_case = FREEAL__WORK__ORDER_RETRIEVE;
@@ -304,6 +304,13 @@ static uint64_t requests_reserved(const struct coordinator *c)
 	return lease_count(c->leases);
 }
 
+/* The final model is with the trainer that made it. */
+static bool peer_suits(struct coordinator *c, uint32_t number)
+{
+	return c->state.phase != FREEAL__PHASE__PREDICT_PHASE || c->model_peer < 0 ||
+	       !peer_get(c->peers, (uint32_t)c->model_peer) || (uint32_t)c->model_peer == number;
+}
+
 void dispatch_leases(struct coordinator *c)
 {
 	Freeal__Role role = phase_role(c->state.phase);
@@ -315,7 +322,7 @@ void dispatch_leases(struct coordinator *c)
 		any = false;
 		for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 			struct peer *p = peer_get(c->peers, i);
-			if (!p || p->role != role)
+			if (!p || p->role != role || !peer_suits(c, i))
 				continue;
 			size_t room = peer_room(c, i, p);
 			if (role == FREEAL__ROLE__ANNOTATOR) {

@@ -95,7 +95,7 @@ struct ingest_batch *ingest_parse(const char *body, size_t body_bytes, uint32_t 
 		line++;
 		if (size > 0) {
 			struct ingest_row r = {.line = line};
-			json_t *object = json_loadb(at, size, JSON_REJECT_DUPLICATES, NULL);
+			json_t *object = json_loadb(at, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 			const char *reason = object ? row_read(object, label_count, &r)
 						    : "not valid JSON";
 			json_decref(object);

@@ -173,6 +173,7 @@ static void messages_take(struct coordinator *c)
 static void request_serve(struct coordinator *c, struct inbox_request *r)
 {
 	r->result = ERR_OK;
+	c->status_due_ms = 0;
 	switch (r->kind) {
 	case INBOX_INGEST:
 		if (coordinator_txn(c))

@@ -13,44 +13,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ANNOTATE: leaves out what this round doesn't ask, settles what it has an event for. */
-static enum err agenda_load_annotate(struct coordinator *c)
+/* Leaves out what the last SELECT doesn't ask again. */
+static enum err agenda_exclude_unasked(struct coordinator *c)
 {
-	struct store_txn *txn = coordinator_txn(c);
 	struct store_cursor *cursor;
 	struct store_value key, value;
-	enum err e = ERR_OK;
-	if (c->state.round > 0) {
-		e = store_cursor_open(txn, TABLE_SELECTION, &cursor);
-		if (e)
-			return e;
-		for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
-		     e = store_cursor_next(cursor, &key, &value)) {
-			Freeal__SelectionRow *row = frame_message_unpack(
-				&freeal__selection_row__descriptor, value.data, value.size);
-			if (!row)
-				break;
-			if (!row->ask_again && row->sample_no < c->state.watermark)
-				agenda_exclude(c->agenda, row->sample_no);
-			frame_message_free(row);
-		}
-		store_cursor_close(cursor);
-		if (e != ERR_NOT_FOUND)
-			return e ? e : ERR_CORRUPT;
-	}
-	e = store_cursor_open(txn, TABLE_EVENTS, &cursor);
+	enum err e = store_cursor_open(coordinator_txn(c), TABLE_SELECTION, &cursor);
 	if (e)
 		return e;
-	c->set_aside = 0;
+	for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
+	     e = store_cursor_next(cursor, &key, &value)) {
+		Freeal__SelectionRow *row = frame_message_unpack(&freeal__selection_row__descriptor,
+								 value.data, value.size);
+		if (!row)
+			break;
+		if (!row->ask_again && row->sample_no < c->state.watermark)
+			agenda_exclude(c->agenda, row->sample_no);
+		frame_message_free(row);
+	}
+	store_cursor_close(cursor);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	return e ? e : ERR_CORRUPT;
+}
+
+/* Settles what this round has an event for; a catch-up leaves out what any round has. */
+static enum err agenda_settle_events(struct coordinator *c)
+{
+	bool catch_up = round_is_catch_up(c->project, c->state.round);
+	struct store_cursor *cursor;
+	struct store_value key, value;
+	uint64_t excluded = UINT64_MAX;
+	enum err e = store_cursor_open(coordinator_txn(c), TABLE_EVENTS, &cursor);
+	if (e)
+		return e;
 	for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
 	     e = store_cursor_next(cursor, &key, &value)) {
 		uint64_t sample_no = store_key_read_u64(&key, 0);
-		if (store_key_read_u32(&key, 8) == c->state.round &&
-		    sample_no < c->state.watermark)
+		if (sample_no >= c->state.watermark || sample_no == excluded)
+			continue;
+		if (store_key_read_u32(&key, 8) == c->state.round) {
 			(void)agenda_settle(c->agenda, sample_no);
+		} else if (catch_up) {
+			agenda_exclude(c->agenda, sample_no);
+			excluded = sample_no;
+		}
 	}
 	store_cursor_close(cursor);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err agenda_load_annotate(struct coordinator *c)
+{
+	enum err e = ERR_OK;
+	if (c->state.round > 0 && !round_is_catch_up(c->project, c->state.round))
+		e = agenda_exclude_unasked(c);
+	c->set_aside = 0;
+	return e ? e : agenda_settle_events(c);
 }
 
 static enum err agenda_load_results(struct coordinator *c, uint64_t count)
@@ -296,6 +315,7 @@ static enum err phase_end(struct coordinator *c, struct round_outcome *outcome,
 	enum err e = ERR_OK;
 	switch (c->state.phase) {
 	case FREEAL__PHASE__INGEST_PHASE:
+	case FREEAL__PHASE__DONE_PHASE:
 		outcome->sample_count = c->sample_count;
 		return ERR_OK;
 	case FREEAL__PHASE__GENERATE_PHASE:
@@ -328,7 +348,7 @@ static enum err phase_end(struct coordinator *c, struct round_outcome *outcome,
 
 void phase_advance(struct coordinator *c)
 {
-	while (!c->fatal && !c->failed[0] && c->state.phase != FREEAL__PHASE__DONE_PHASE) {
+	while (!c->fatal && !c->failed[0]) {
 		if (!c->phase_entered)
 			phase_enter(c);
 		if (c->fatal || c->pending.result ||
@@ -359,11 +379,10 @@ void phase_advance(struct coordinator *c)
 			return;
 		c->state = next;
 		c->phase_entered = false;
+		c->status_due_ms = 0;
 		if (c->state.phase == FREEAL__PHASE__DONE_PHASE)
 			log_info("done", "samples=%llu requests=%llu",
 				 (unsigned long long)c->state.sample_count,
 				 (unsigned long long)c->counters.requests);
 	}
-	if (!c->phase_entered && !c->fatal && !c->failed[0])
-		phase_enter(c);
 }

@@ -24,18 +24,6 @@ void pull_drop(struct coordinator *c)
 	c->model_fd = -1;
 }
 
-static Freeal__Result *result_copy(const Freeal__Result *result)
-{
-	size_t size = freeal__result__get_packed_size(result);
-	uint8_t *data = malloc(size);
-	if (!data)
-		return NULL;
-	(void)freeal__result__pack(result, data);
-	Freeal__Result *copy = freeal__result__unpack(NULL, size, data);
-	free(data);
-	return copy;
-}
-
 void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index,
 		const Freeal__Result *result)
 {
@@ -43,7 +31,8 @@ void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index,
 	if (c->pending.result && peer_id_equal(&c->pending.from, &p->id))
 		return; /* sent again; the pull goes on */
 	pull_drop(c);
-	c->pending.result = result_copy(result);
+	size_t packed_bytes;
+	c->pending.result = frame_result_copy(result, &packed_bytes);
 	if (!c->pending.result) {
 		coordinator_fatal(c, ERR_NO_MEMORY, "pull");
 		return;
@@ -189,6 +178,8 @@ void pull_take(struct coordinator *c, const Freeal__Chunk *chunk)
 	} else if (e) {
 		coordinator_fatal(c, e, p->pull.name);
 	} else if (p->pull.done) {
+		if (c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE)
+			c->model_peer = peer_find(c->peers, &p->from);
 		result_settle(c, p->index, p->result);
 		coordinator_ack(c, &p->from, p->result->name, p->result->attempt);
 		pull_drop(c);

@@ -1,5 +1,7 @@
 #include "coordinator/round.h"
 
+#include "config/project.h"
+
 #include <assert.h>
 #include <math.h>
 
@@ -7,14 +9,13 @@
 
 static const Freeal__RoundConfig *round_config(const Freeal__Project *project, uint32_t round)
 {
-	assert(project->n_rounds > 0);
-	return project->rounds[round < project->n_rounds ? round : project->n_rounds - 1];
+	return project->rounds[project_config_of(project, round)];
 }
 
 const char *round_stop_reason(const Freeal__Project *project, uint32_t round,
 			      const struct round_outcome *outcome)
 {
-	if (round + 1 >= project->n_rounds)
+	if (round_is_catch_up(project, round + 1))
 		return "all rounds are done";
 	if (!project->stop_early || !outcome->select)
 		return NULL;
@@ -94,13 +95,25 @@ Freeal__StateRecord round_next(const Freeal__Project *project, const Freeal__Sta
 	case FREEAL__PHASE__FINAL_TRAIN_PHASE:
 		next.phase = FREEAL__PHASE__PREDICT_PHASE;
 		break;
-	case FREEAL__PHASE__PREDICT_PHASE:
 	case FREEAL__PHASE__DONE_PHASE:
+		if (outcome->sample_count > state->sample_count) {
+			uint32_t rounds = (uint32_t)project->n_rounds;
+			next.round = state->round + 1 > rounds ? state->round + 1 : rounds;
+			next.sample_count = next.watermark = outcome->sample_count;
+			next.phase = FREEAL__PHASE__EMBED_PHASE;
+		}
+		break;
+	case FREEAL__PHASE__PREDICT_PHASE:
 	default:
 		next.phase = FREEAL__PHASE__DONE_PHASE;
 		break;
 	}
 	return next;
+}
+
+bool round_is_catch_up(const Freeal__Project *project, uint32_t round)
+{
+	return round >= project->n_rounds;
 }
 
 static uint64_t block_count(const Freeal__StateRecord *state)
@@ -114,7 +127,8 @@ uint64_t round_work_count(const Freeal__Project *project, const Freeal__StateRec
 	case FREEAL__PHASE__GENERATE_PHASE:
 		return project->n_labels;
 	case FREEAL__PHASE__EMBED_PHASE:
-		return block_count(state) + (state->pool_version > 0 ? 1 : 0);
+		/* Generated demonstrations are embedded once; later pools hold samples. */
+		return block_count(state) + (state->round == 0 && state->pool_version > 0);
 	case FREEAL__PHASE__RETRIEVE_PHASE:
 	case FREEAL__PHASE__SELECT_PHASE:
 	case FREEAL__PHASE__FINAL_TRAIN_PHASE:

@@ -4,6 +4,8 @@
  *
  *   INGEST → [GENERATE] → EMBED → [RETRIEVE] → ANNOTATE → TRAIN → SELECT → DECIDE
  *   DECIDE → [RETRIEVE] → ANNOTATE … of the next round, or FINAL_TRAIN → PREDICT → DONE
+ *   DONE → EMBED … of a catch-up round, when samples came later: it asks these alone, with
+ *   the last round's settings
  *
  * The work of a phase is numbered 0 .. round_work_count-1; round_work_name and
  * round_work_index translate to and from the names on the bus.
@@ -23,7 +25,7 @@
 
 /* What the phase that ended brought. */
 struct round_outcome {
-	uint64_t sample_count;  /* INGEST: samples there */
+	uint64_t sample_count;  /* INGEST, DONE: samples there */
 	uint64_t pool_count;    /* GENERATE: demonstrations in the first pool */
 	/* DECIDE: this round's SELECT, and the one before (NULL: there was none). */
 	const Freeal__SelectResult *select;
@@ -51,6 +53,9 @@ Freeal__WorkName round_work_name(const Freeal__Project *project, const Freeal__S
 /* False: not a work of this phase. */
 bool round_work_index(const Freeal__Project *project, const Freeal__StateRecord *state,
 		      const Freeal__WorkName *name, uint64_t *ret_index);
+
+/* Behind the task file's rounds: asks what was never asked. */
+bool round_is_catch_up(const Freeal__Project *project, uint32_t round);
 
 /* "annotate" and so on. */
 const char *round_phase_name(Freeal__Phase phase);

@@ -46,6 +46,14 @@ static void phase_progress(struct coordinator *c, uint64_t *ret_done, uint64_t *
 	}
 }
 
+/* Samples that have a label: by the LLM, and from the first SELECT on all of its samples. */
+static uint64_t labelled_count(const struct coordinator *c)
+{
+	bool selected = c->state.round > 0 || c->state.phase >= FREEAL__PHASE__DECIDE_PHASE;
+	return selected && c->labelled < c->state.sample_count ? c->state.sample_count
+							       : c->labelled;
+}
+
 static json_t *status_json(struct coordinator *c)
 {
 	uint64_t done, total;
@@ -59,7 +67,7 @@ static json_t *status_json(struct coordinator *c)
 			 "task", c->project->task, "phase", round_phase_name(c->state.phase),
 			 "round", (json_int_t)c->state.round, "rounds",
 			 (json_int_t)c->project->n_rounds, "samples", (json_int_t)c->sample_count,
-			 "labelled", (json_int_t)c->labelled, "done", (json_int_t)done, "total",
+			 "labelled", (json_int_t)labelled_count(c), "done", (json_int_t)done, "total",
 			 (json_int_t)total, "rate", seconds > 0 ? (double)fresh / seconds : 0.0,
 			 "requests", (json_int_t)c->counters.requests, "tokens_in",
 			 (json_int_t)c->counters.tokens_in, "tokens_out",
@@ -68,7 +76,9 @@ static json_t *status_json(struct coordinator *c)
 			 (json_int_t)c->set_aside, "blocked", string_or_null(blocked_reason(c)),
 			 "paused", paused ? json_string("max_requests") : json_null(), "failed",
 			 string_or_null(c->failed[0] ? c->failed : NULL), "finished",
-			 c->state.phase == FREEAL__PHASE__DONE_PHASE, "workers", "annotator",
+			 c->state.phase == FREEAL__PHASE__DONE_PHASE &&
+				 c->sample_count == c->state.sample_count,
+			 "workers", "annotator",
 			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__ANNOTATOR), "trainer",
 			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__TRAINER), "selector",
 			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__SELECTOR));

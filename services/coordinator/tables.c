@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAP_GIB 1024
+#define MAP_GIB 256
 
 static const char *const table_names[TABLE_COUNT] = {
 	"meta",	     "samples", "ids",	 "gold",   "events",  "changes",

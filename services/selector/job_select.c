@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define BLOCK 4096
-/* Of the wrong labels that are asked again, about a third come back right (measured
- * on a media bias corpus with recorded answers of three models, 0.3 to 0.5). */
+/* A cautious guess of how many wrong labels come back right when they are asked again. It
+ * decides one thing: whether a run whose rounds are given by a number goes on. */
 #define MENDED_SHARE 0.3
 
 static enum err no_memory(struct job *j)

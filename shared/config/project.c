@@ -1,5 +1,6 @@
 #include "config/project.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,4 +131,10 @@ Freeal__Project *project_from_task(const struct task *t, uint64_t version)
 		return NULL;
 	}
 	return p;
+}
+
+uint32_t project_config_of(const Freeal__Project *project, uint32_t round)
+{
+	assert(project->n_rounds > 0);
+	return round < project->n_rounds ? round : (uint32_t)project->n_rounds - 1;
 }

@@ -15,4 +15,8 @@
  */
 Freeal__Project *project_from_task(const struct task *t, uint64_t version);
 
+/* Number of the settings of a round: its own, or the last ones for a round behind the
+ * task file's (a catch-up). The project has at least one. */
+uint32_t project_config_of(const Freeal__Project *project, uint32_t round);
+
 #endif

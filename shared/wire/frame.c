@@ -137,3 +137,16 @@ void frame_message_free(void *message)
 	arena_done(&head->arena);
 	free(head);
 }
+
+Freeal__Result *frame_result_copy(const Freeal__Result *result, size_t *ret_packed_bytes)
+{
+	size_t size = freeal__result__get_packed_size(result);
+	uint8_t *data = malloc(size ? size : 1);
+	if (!data)
+		return NULL;
+	(void)freeal__result__pack(result, data);
+	Freeal__Result *copy = freeal__result__unpack(NULL, size, data);
+	free(data);
+	*ret_packed_bytes = size;
+	return copy;
+}

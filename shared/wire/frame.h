@@ -31,4 +31,8 @@ const Freeal__Envelope *frame_envelope(const struct frame *f);
 void *frame_message_unpack(const ProtobufCMessageDescriptor *type, const void *data, size_t size);
 void frame_message_free(void *message);
 
+/* A deep copy, through the wire format; free with freeal__result__free_unpacked(r, NULL).
+ * NULL: no memory. */
+Freeal__Result *frame_result_copy(const Freeal__Result *result, size_t *ret_packed_bytes);
+
 #endif

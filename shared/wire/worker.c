@@ -330,20 +330,6 @@ void worker_progress_set(struct worker *w, uint64_t done, uint64_t total)
 	w->total = total;
 }
 
-/* A copy through the wire format: results are small, and it is the only deep copy there is. */
-static Freeal__Result *result_copy(const Freeal__Result *result, size_t *ret_bytes)
-{
-	size_t size = freeal__result__get_packed_size(result);
-	uint8_t *data = malloc(size ? size : 1);
-	if (!data)
-		return NULL;
-	(void)freeal__result__pack(result, data);
-	Freeal__Result *copy = freeal__result__unpack(NULL, size, data);
-	free(data);
-	*ret_bytes = size;
-	return copy;
-}
-
 enum err worker_result(struct worker *w, Freeal__Result *result)
 {
 	assert(result->name);
@@ -354,7 +340,7 @@ enum err worker_result(struct worker *w, Freeal__Result *result)
 	if (!late)
 		result->attempt = (*at)->attempt;
 	size_t bytes;
-	Freeal__Result *copy = result_copy(result, &bytes);
+	Freeal__Result *copy = frame_result_copy(result, &bytes);
 	if (!copy)
 		return ERR_NO_MEMORY;
 	struct held *h = late ? held_add(w, at, result->name, result->attempt) : *at;

@@ -132,7 +132,7 @@ class Whole(Case):
         self.assertEqual(report["rounds"][1]["asked"], 90)
         self.assertEqual(report["usage"]["requests"], len(mock.records()))
         self.assertIn("final labels right", text)
-        shots = [r["shots"] for r in mock.records() if r["kind"] == "classify"]
+        shots = [r["shots"] for r in mock.records() if r["kind"] == "label"]
         self.assertEqual(set(shots), {6})
         predicted = subprocess.run([BIN / "freeal", "predict", self.path / "out" / "model", "--input",
                                     self.write_input(samples(50, seed=9), "new.csv"), "--gold", "label"],
@@ -159,6 +159,21 @@ class Whole(Case):
         self.run_to_end(task, source, "out")
         self.assertEqual((self.path / "out" / "labels.jsonl").read_bytes(), before)
         self.assertEqual(len(mock.records()), asked)
+
+
+    def test_samples_that_come_later_are_labelled_too(self):
+        rows = samples(200)
+        mock = self.mock()
+        task = self.write_task(mock.url)
+        self.run_to_end(task, self.write_input(rows[:150]), "out")
+        before = {r["id"]: r["llm_label"] for r in self.labels("out")}
+        asked = len(mock.records())
+        self.run_to_end(task, self.write_input(rows), "out")
+        labels = self.labels("out")
+        self.assertEqual([r["id"] for r in labels], [r["id"] for r in rows])
+        self.assertTrue(all(r["label"] in LABELS for r in labels))
+        self.assertEqual({r["id"]: r["llm_label"] for r in labels[:150]}, before)
+        self.assertEqual(len(mock.records()) - asked, 50)
 
 
 class Interrupted(Case):

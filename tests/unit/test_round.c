@@ -110,6 +110,30 @@ static void waits_for_the_start_and_for_samples(void **state)
 	assert_int_equal(next.watermark, 5);
 }
 
+static void samples_that_come_after_the_end_get_a_round_of_their_own(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fixture_make(&f, 2, 10, false);
+	Freeal__StateRecord s = FREEAL__STATE_RECORD__INIT;
+	s.phase = FREEAL__PHASE__DONE_PHASE;
+	s.round = 0; /* stopped early */
+	s.sample_count = s.watermark = 10;
+	s.pool_version = 2;
+	struct round_outcome outcome = {.sample_count = 10};
+	assert_int_equal(round_next(&f.project, &s, &outcome).phase, FREEAL__PHASE__DONE_PHASE);
+	outcome.sample_count = 12;
+	s = round_next(&f.project, &s, &outcome);
+	assert_int_equal(s.phase, FREEAL__PHASE__EMBED_PHASE);
+	assert_int_equal(s.round, 2);
+	assert_int_equal(s.watermark, 12);
+	assert_true(round_is_catch_up(&f.project, s.round));
+	assert_int_equal(round_work_count(&f.project, &s), 1); /* its pool is of samples */
+	s.phase = FREEAL__PHASE__DECIDE_PHASE;
+	assert_int_equal(round_next(&f.project, &s, &outcome).phase,
+			 FREEAL__PHASE__FINAL_TRAIN_PHASE);
+}
+
 static void stops_early_only_where_rounds_are_a_number(void **state)
 {
 	(void)state;
@@ -174,6 +198,7 @@ int main(void)
 		cmocka_unit_test(zero_shot_needs_no_demonstrations),
 		cmocka_unit_test(an_llm_that_writes_nothing_is_asked_without_demonstrations),
 		cmocka_unit_test(waits_for_the_start_and_for_samples),
+		cmocka_unit_test(samples_that_come_after_the_end_get_a_round_of_their_own),
 		cmocka_unit_test(stops_early_only_where_rounds_are_a_number),
 		cmocka_unit_test(names_and_numbers_of_work_agree),
 	};
