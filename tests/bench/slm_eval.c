@@ -1,5 +1,5 @@
 /*
- * Runs the small model on a plain file, without services, for slm_eval.py.
+ * Runs the small model on a plain file, without services, to compare settings.
  *
  *   slm_eval oof IN SEED OUT          out-of-fold probabilities, f32 (rows, classes)
  *   slm_eval final IN SEED OUT TEST   final model's probabilities of TEST's rows
