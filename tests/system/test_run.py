@@ -82,7 +82,14 @@ class Case(unittest.TestCase):
             for log in sorted(logs.glob("*")) if logs.exists() else []:
                 text += f"\n== {log.name}\n" + log.read_text()[-2000:]
         self.assertEqual(process.returncode, code, text)
+        self.assert_clean_logs(out)
         return text
+
+    def assert_clean_logs(self, out):
+        """No service wrote a sanitizer's report or a fatal error."""
+        for log in (self.path / out / ".freeal" / "logs").glob("*"):
+            for word in ("Sanitizer", "runtime error:", " fatal ", "Assertion"):
+                self.assertNotIn(word, log.read_text(), log.name)
 
     def labels(self, out):
         return [json.loads(line) for line in (self.path / out / "labels.jsonl").read_text().splitlines()]
