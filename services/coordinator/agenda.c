@@ -14,7 +14,7 @@ struct agenda {
 	uint8_t *items; /* enum item of each */
 	uint64_t count;
 	uint64_t excluded, settled;
-	uint64_t cursor; /* no open item lies before it */
+	uint64_t cursor;	   /* no open item lies before it */
 	struct returned *returned; /* a stack */
 	uint64_t returned_count, returned_capacity;
 };

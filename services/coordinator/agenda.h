@@ -30,7 +30,7 @@ enum err agenda_return(struct agenda *a, uint64_t index, uint32_t attempt) WARN_
 void agenda_take_out(struct agenda *a, uint64_t index);
 
 bool agenda_is_settled(const struct agenda *a, uint64_t index);
-uint64_t agenda_count(const struct agenda *a);   /* items that are in */
+uint64_t agenda_count(const struct agenda *a);	 /* items that are in */
 uint64_t agenda_settled(const struct agenda *a); /* of these, done */
 
 #endif

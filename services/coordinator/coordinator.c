@@ -71,8 +71,8 @@ uint64_t coordinator_requests_left(const struct coordinator *c)
 	if (c->state.requests_max == 0)
 		return UINT64_MAX;
 	return c->state.requests_max > c->counters.requests
-		       ? c->state.requests_max - c->counters.requests
-		       : 0;
+		   ? c->state.requests_max - c->counters.requests
+		   : 0;
 }
 
 void coordinator_state_put(struct coordinator *c)
@@ -217,7 +217,7 @@ static enum err labels_load(struct coordinator *c)
 	for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
 	     e = store_cursor_next(cursor, &key, &value)) {
 		Freeal__ChangeRecord *change = frame_message_unpack(
-			&freeal__change_record__descriptor, value.data, value.size);
+		    &freeal__change_record__descriptor, value.data, value.size);
 		if (!change || change->sample_no >= c->sample_count) {
 			frame_message_free(change);
 			e = ERR_CORRUPT;

@@ -21,9 +21,9 @@
 #include "coordinator/peer.h"
 #include "coordinator/round.h"
 #include "coordinator/tables.h"
+#include "proto/stream.pb-c.h"
 #include "wire/socket.h"
 #include "wire/stream.h"
-#include "proto/stream.pb-c.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -35,9 +35,9 @@
 #define LABEL_NONE (-1)
 
 struct coordinator_config {
-	const char *task_path;   /* NULL: the project's own copy */
+	const char *task_path; /* NULL: the project's own copy */
 	const char *project_dir;
-	const char *endpoint;          /* ROUTER for the workers; NULL: no bus (the CLI's reads) */
+	const char *endpoint;	       /* ROUTER for the workers; NULL: no bus (the CLI's reads) */
 	const char *selector_endpoint; /* told to trainers */
 };
 
@@ -73,20 +73,20 @@ struct coordinator {
 	char stop_reason[256]; /* what state.stop_reason points to */
 	Freeal__CounterRecord counters;
 	Freeal__RoundRecord round; /* counted since the phase's record; under meta "open" */
-	Freeal__Usage usage;       /* what round.usage points to */
-	uint64_t sample_count;     /* in the store, newcomers included */
-	int32_t *labels;           /* training label by sample_no; LABEL_NONE */
+	Freeal__Usage usage;	   /* what round.usage points to */
+	uint64_t sample_count;	   /* in the store, newcomers included */
+	int32_t *labels;	   /* training label by sample_no; LABEL_NONE */
 	uint64_t labels_capacity;
-	uint64_t labelled;         /* labels that are not LABEL_NONE */
-	uint64_t set_aside;        /* samples asked in this phase without a usable answer */
+	uint64_t labelled;  /* labels that are not LABEL_NONE */
+	uint64_t set_aside; /* samples asked in this phase without a usable answer */
 
 	struct agenda *agenda;
 	struct lease_table *leases;
 	struct peer_table *peers;
 	struct pending_pull pending;
 	Freeal__Pool *pool; /* of state.pool_version; NULL */
-	int model_fd;       /* the model file that is being pulled, -1 */
-	int model_peer;     /* the trainer that has the final model, -1: not known */
+	int model_fd;	    /* the model file that is being pulled, -1 */
+	int model_peer;	    /* the trainer that has the final model, -1: not known */
 
 	struct ack *acks;
 	size_t ack_count, ack_capacity;
@@ -99,7 +99,7 @@ struct coordinator {
 	uint64_t phase_settled_at_begin;
 	bool stopping;
 	char failed[512]; /* why the run can't go on; "" while it can */
-	enum err fatal;   /* the process must end */
+	enum err fatal;	  /* the process must end */
 
 	pthread_mutex_t status_mutex;
 	char *status_json; /* published each turn that changes something */
@@ -144,8 +144,7 @@ void result_give_up(struct coordinator *c, uint64_t index, const char *reason);
 void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *result);
 
 /* pull.c */
-void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index,
-		const Freeal__Result *result);
+void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index, const Freeal__Result *result);
 void pull_take(struct coordinator *c, const Freeal__Chunk *chunk);
 void pull_drop(struct coordinator *c);
 

@@ -200,8 +200,7 @@ static enum err order_predict(struct coordinator *c, struct order *o)
 	return ERR_OK;
 }
 
-static enum err order_make(struct coordinator *c, struct order *o, uint64_t index,
-			   uint32_t attempt)
+static enum err order_make(struct coordinator *c, struct order *o, uint64_t index, uint32_t attempt)
 {
 	*o = (struct order){0};
 	freeal__work__init(&o->work);

@@ -50,7 +50,7 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status,
 			     const char *text, size_t size)
 {
 	struct MHD_Response *r =
-		MHD_create_response_from_buffer(size, (void *)text, MHD_RESPMEM_MUST_COPY);
+	    MHD_create_response_from_buffer(size, (void *)text, MHD_RESPMEM_MUST_COPY);
 	if (!r)
 		return MHD_NO;
 	(void)MHD_add_response_header(r, "Content-Type", type);
@@ -75,8 +75,8 @@ static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned s
 
 static bool authorized(const struct http *h, struct MHD_Connection *connection)
 {
-	const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							"Authorization");
+	const char *given =
+	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
 	size_t size = strlen(h->token);
 	if (!given || strncmp(given, "Bearer ", 7) != 0 || strlen(given + 7) != size)
 		return false;
@@ -95,9 +95,9 @@ static enum MHD_Result samples_post(struct http *h, struct MHD_Connection *conne
 	buf_init(&json, BODY_BYTES_MAX);
 	ingest_reply(r.batch, &json);
 	enum MHD_Result result =
-		e || buf_error(&json)
-			? reply_error(connection, 503, err_str(e ? e : buf_error(&json)))
-			: reply(connection, 200, "application/json", buf_str(&json), json.size);
+	    e || buf_error(&json)
+		? reply_error(connection, 503, err_str(e ? e : buf_error(&json)))
+		: reply(connection, 200, "application/json", buf_str(&json), json.size);
 	buf_done(&json);
 	ingest_batch_free(r.batch);
 	return result;
@@ -168,7 +168,7 @@ static enum MHD_Result labels_get(struct http *h, struct MHD_Connection *connect
 		return reply_error(connection, 500, "cannot read the store");
 	}
 	struct MHD_Response *response = MHD_create_response_from_callback(
-		MHD_SIZE_UNKNOWN, LABELS_BLOCK_BYTES, labels_read, r, labels_free);
+	    MHD_SIZE_UNKNOWN, LABELS_BLOCK_BYTES, labels_read, r, labels_free);
 	if (!response) {
 		labels_free(r);
 		return MHD_NO;
@@ -258,8 +258,7 @@ static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connect
 	return reply_error(connection, 404, "no such resource");
 }
 
-static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connection,
-				 const char *url)
+static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connection, const char *url)
 {
 	if (strcmp(url, "/v1/status") == 0)
 		return status_get(h, connection);
@@ -326,8 +325,8 @@ static enum err address_parse(const char *address, struct sockaddr_in *ret, stru
 	const char *colon = strrchr(address, ':');
 	char *end;
 	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-	if (!colon || colon == address || (size_t)(colon - address) >= sizeof host || *end != '\0' ||
-	    port > 65535)
+	if (!colon || colon == address || (size_t)(colon - address) >= sizeof host ||
+	    *end != '\0' || port > 65535)
 		return err_set(msg, ERR_INVALID, "--http %s: give HOST:PORT", address);
 	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
 	*ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -350,14 +349,14 @@ enum err http_start(struct coordinator *c, const char *address, const char *toke
 	h->c = c;
 	(void)snprintf(h->token, sizeof h->token, "%s", token);
 	h->daemon = MHD_start_daemon(
-		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-			MHD_USE_ITC,
-		0, NULL, NULL, request_take, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at,
-		MHD_OPTION_NOTIFY_COMPLETED, request_done, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-		MHD_OPTION_END);
+	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+		MHD_USE_ITC,
+	    0, NULL, NULL, request_take, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at,
+	    MHD_OPTION_NOTIFY_COMPLETED, request_done, NULL, MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+	    MHD_OPTION_END);
 	const union MHD_DaemonInfo *info =
-		h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
+	    h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
 	if (!info) {
 		e = err_set(msg, ERR_IO, "cannot listen on %s: %s", address, strerror(errno));
 		http_stop(h);

@@ -54,8 +54,7 @@ static const char *row_read(const json_t *object, uint32_t label_count, struct i
 		return "id must be a string of 1 to 256 bytes";
 	if (!member_copy(object, "text", SAMPLE_BYTES_MAX, &r->text, &r->text_bytes) || !r->text)
 		return "text must be a non-empty string of at most 1 MiB";
-	if (!member_copy(object, "augmented", SAMPLE_BYTES_MAX, &r->augmented,
-			 &r->augmented_bytes))
+	if (!member_copy(object, "augmented", SAMPLE_BYTES_MAX, &r->augmented, &r->augmented_bytes))
 		return "augmented must be a non-empty string of at most 1 MiB";
 	const json_t *gold = json_object_get(object, "gold");
 	r->gold = -1;
@@ -95,9 +94,10 @@ struct ingest_batch *ingest_parse(const char *body, size_t body_bytes, uint32_t 
 		line++;
 		if (size > 0) {
 			struct ingest_row r = {.line = line};
-			json_t *object = json_loadb(at, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-			const char *reason = object ? row_read(object, label_count, &r)
-						    : "not valid JSON";
+			json_t *object =
+			    json_loadb(at, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+			const char *reason =
+			    object ? row_read(object, label_count, &r) : "not valid JSON";
 			json_decref(object);
 			if (!reason && !batch_add(b, &r))
 				reason = "out of memory";
@@ -133,8 +133,8 @@ static enum err row_compare(struct store_txn *txn, const struct ingest_row *r,
 			       &freeal__sample_record__descriptor, &old);
 	if (e)
 		return e;
-	*ret_same = old->text.len == r->text_bytes &&
-		    memcmp(old->text.data, r->text, r->text_bytes) == 0;
+	*ret_same =
+	    old->text.len == r->text_bytes && memcmp(old->text.data, r->text, r->text_bytes) == 0;
 	frame_message_free(old);
 	return ERR_OK;
 }

@@ -19,8 +19,8 @@ struct label_resolved {
 	int32_t class_id; /* -1: none yet */
 	Freeal__LabelSource source;
 	uint32_t round;
-	float confidence; /* 0 where nothing is known */
-	int32_t llm_class_id;   /* latest usable answer of an LLM, -1: none */
+	float confidence;	/* 0 where nothing is known */
+	int32_t llm_class_id;	/* latest usable answer of an LLM, -1: none */
 	const char *llm_reason; /* why there is none; borrowed from the last event; NULL */
 	bool asked;
 };

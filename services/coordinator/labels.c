@@ -50,9 +50,9 @@ void labels_line(const Freeal__Project *project, const struct view_row *row, str
 	(void)json_object_set_new(json, "round", json_integer(l->round));
 	(void)json_object_set_new(json, "llm_label", class_name(project, l->llm_class_id));
 	if (l->llm_class_id < 0)
-		(void)json_object_set_new(json, "llm_reason",
-					  json_string(l->asked ? (l->llm_reason ? l->llm_reason : "")
-							       : "not_asked"));
+		(void)json_object_set_new(
+		    json, "llm_reason",
+		    json_string(l->asked ? (l->llm_reason ? l->llm_reason : "") : "not_asked"));
 	(void)json_object_set_new(json, "slm_label", class_name(project, s ? s->slm_label : -1));
 	(void)json_object_set_new(json, "clean_probability",
 				  s ? number(s->clean_probability) : json_null());

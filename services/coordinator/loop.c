@@ -186,7 +186,7 @@ static void request_serve(struct coordinator *c, struct inbox_request *r)
 	case INBOX_START:
 		c->state.started = true;
 		c->state.requests_max =
-			r->requests_more ? c->counters.requests + r->requests_more : 0;
+		    r->requests_more ? c->counters.requests + r->requests_more : 0;
 		(void)coordinator_txn(c);
 		break;
 	case INBOX_STOP:
@@ -309,9 +309,9 @@ static void coordinator_turn(struct coordinator *c)
 static void coordinator_wait(struct coordinator *c)
 {
 	zmq_pollitem_t items[3] = {
-		{.fd = inbox_fd(c->inbox), .events = ZMQ_POLLIN},
-		{.fd = stop_fd(), .events = ZMQ_POLLIN},
-		{.socket = c->socket ? socket_zmq(c->socket) : NULL, .events = ZMQ_POLLIN},
+	    {.fd = inbox_fd(c->inbox), .events = ZMQ_POLLIN},
+	    {.fd = stop_fd(), .events = ZMQ_POLLIN},
+	    {.socket = c->socket ? socket_zmq(c->socket) : NULL, .events = ZMQ_POLLIN},
 	};
 	uint64_t next = lease_next_ms(c->leases), now = clock_mono_ms(&c->clock);
 	uint64_t wait = next > now ? next - now : 0;

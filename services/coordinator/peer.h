@@ -22,7 +22,7 @@ struct peer {
 	uint32_t credit;       /* leases that it is willing to hold */
 	uint64_t pool_version; /* newest demonstration pool sent to it */
 	uint64_t heard_ms;
-	uint64_t done, total;  /* progress of its job */
+	uint64_t done, total; /* progress of its job */
 	bool blocked;
 	char reason[PEER_REASON_BYTES]; /* why blocked */
 };

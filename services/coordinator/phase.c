@@ -78,8 +78,8 @@ static enum err agenda_load_results(struct coordinator *c, uint64_t count)
 		Freeal__WorkName name = round_work_name(c->project, &c->state, i);
 		struct store_key key = table_result_key(&name);
 		struct store_value value;
-		enum err e = store_get(coordinator_txn(c), TABLE_RESULTS, key.bytes, key.size,
-				       &value);
+		enum err e =
+		    store_get(coordinator_txn(c), TABLE_RESULTS, key.bytes, key.size, &value);
 		if (!e)
 			(void)agenda_settle(c->agenda, i);
 		else if (e != ERR_NOT_FOUND)

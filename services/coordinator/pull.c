@@ -24,8 +24,7 @@ void pull_drop(struct coordinator *c)
 	c->model_fd = -1;
 }
 
-void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index,
-		const Freeal__Result *result)
+void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index, const Freeal__Result *result)
 {
 	const struct peer *p = peer_get(c->peers, peer);
 	if (c->pending.result && peer_id_equal(&c->pending.from, &p->id))
@@ -51,8 +50,8 @@ void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index,
 
 static enum err selection_put(struct coordinator *c, const ProtobufCBinaryData *body)
 {
-	Freeal__SelectionChunk *chunk = frame_message_unpack(&freeal__selection_chunk__descriptor,
-							     body->data, body->len);
+	Freeal__SelectionChunk *chunk =
+	    frame_message_unpack(&freeal__selection_chunk__descriptor, body->data, body->len);
 	if (!chunk)
 		return ERR_PROTOCOL;
 	enum err e = ERR_OK;
@@ -70,8 +69,8 @@ static enum err selection_put(struct coordinator *c, const ProtobufCBinaryData *
 
 static enum err nearest_put(struct coordinator *c, const ProtobufCBinaryData *body)
 {
-	Freeal__NearestChunk *chunk = frame_message_unpack(&freeal__nearest_chunk__descriptor,
-							   body->data, body->len);
+	Freeal__NearestChunk *chunk =
+	    frame_message_unpack(&freeal__nearest_chunk__descriptor, body->data, body->len);
 	if (!chunk)
 		return ERR_PROTOCOL;
 	enum err e = ERR_OK;
@@ -105,7 +104,7 @@ static bool file_name_is_safe(const char *name)
 static enum err model_put(struct coordinator *c, const ProtobufCBinaryData *body)
 {
 	Freeal__FileChunk *chunk =
-		frame_message_unpack(&freeal__file_chunk__descriptor, body->data, body->len);
+	    frame_message_unpack(&freeal__file_chunk__descriptor, body->data, body->len);
 	char path[1400];
 	enum err e = ERR_OK;
 	if (!chunk || !file_name_is_safe(chunk->name) ||
@@ -119,7 +118,7 @@ static enum err model_put(struct coordinator *c, const ProtobufCBinaryData *body
 		e = c->model_fd < 0 ? ERR_IO : ERR_OK;
 	}
 	if (!e && pwrite(c->model_fd, chunk->data.data, chunk->data.len, (off_t)chunk->offset) !=
-			  (ssize_t)chunk->data.len)
+		      (ssize_t)chunk->data.len)
 		e = ERR_IO;
 	if (!e && chunk->last_of_file) {
 		if (fsync(c->model_fd) != 0 || close(c->model_fd) != 0)

@@ -48,10 +48,9 @@ static json_t *retrieve_json(const Freeal__Result *result)
 		return json_null();
 	const Freeal__RetrieveResult *r = result->retrieve;
 	double uncapped = r->cosine_mean_uncapped;
-	return json_pack("{s:f, s:f, s:f, s:f}", "cosine_mean", r->cosine_mean,
-			 "cosine_mean_uncapped", uncapped, "kept",
-			 uncapped != 0.0 ? r->cosine_mean / uncapped : 1.0, "hub_share",
-			 r->hub_share);
+	return json_pack(
+	    "{s:f, s:f, s:f, s:f}", "cosine_mean", r->cosine_mean, "cosine_mean_uncapped", uncapped,
+	    "kept", uncapped != 0.0 ? r->cosine_mean / uncapped : 1.0, "hub_share", r->hub_share);
 }
 
 static Freeal__Result *result_get(struct store_txn *txn, Freeal__WorkKind kind, uint32_t round)
@@ -71,20 +70,19 @@ static json_t *round_json(struct store_txn *txn, const Freeal__RoundRecord *r, j
 	Freeal__Result *select = result_get(txn, FREEAL__WORK_KIND__SELECT, r->round);
 	Freeal__Result *retrieve = result_get(txn, FREEAL__WORK_KIND__RETRIEVE, r->round);
 	json_t *json = json_pack(
-		"{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "round",
-		(json_int_t)r->round, "model", r->model, "shots", (json_int_t)r->shots, "asked",
-		(json_int_t)r->asked, "answered", (json_int_t)r->answered, "unusable",
-		(json_int_t)r->unusable, "changed", (json_int_t)r->changed, "usage",
-		usage_json(r->usage), "retrieve", retrieve_json(retrieve), "phase_seconds",
-		times_json(r, total, seconds));
+	    "{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "round", (json_int_t)r->round,
+	    "model", r->model, "shots", (json_int_t)r->shots, "asked", (json_int_t)r->asked,
+	    "answered", (json_int_t)r->answered, "unusable", (json_int_t)r->unusable, "changed",
+	    (json_int_t)r->changed, "usage", usage_json(r->usage), "retrieve",
+	    retrieve_json(retrieve), "phase_seconds", times_json(r, total, seconds));
 	if (select && select->body_case == FREEAL__RESULT__BODY_SELECT) {
 		const Freeal__SelectResult *s = select->select;
-		json_t *more = json_pack(
-			"{s:I, s:b, s:f, s:f, s:I, s:f, s:I}", "clean", (json_int_t)s->clean,
-			"separated", (int)s->separated, "log_likelihood", s->log_likelihood,
-			"log_likelihood_error", s->log_likelihood_error, "ask_again",
-			(json_int_t)s->ask_again, "mended_expected", s->mended_expected, "pool",
-			(json_int_t)s->n_pool);
+		json_t *more =
+		    json_pack("{s:I, s:b, s:f, s:f, s:I, s:f, s:I}", "clean", (json_int_t)s->clean,
+			      "separated", (int)s->separated, "log_likelihood", s->log_likelihood,
+			      "log_likelihood_error", s->log_likelihood_error, "ask_again",
+			      (json_int_t)s->ask_again, "mended_expected", s->mended_expected,
+			      "pool", (json_int_t)s->n_pool);
 		(void)json_object_update(json, more);
 		json_decref(more);
 	}
@@ -164,19 +162,17 @@ static void tally_json(const struct tally *t, const Freeal__Project *project, js
 	(void)json_object_set_new(report, "samples", json_integer((json_int_t)t->samples));
 	(void)json_object_set_new(report, "labels", labels);
 	(void)json_object_set_new(
-		report, "sources",
-		json_pack("{s:I, s:I, s:I}", "llm",
-			  (json_int_t)t->sources[FREEAL__LABEL_SOURCE__LLM], "slm",
-			  (json_int_t)t->sources[FREEAL__LABEL_SOURCE__SLM], "human",
-			  (json_int_t)t->sources[FREEAL__LABEL_SOURCE__HUMAN]));
+	    report, "sources",
+	    json_pack("{s:I, s:I, s:I}", "llm", (json_int_t)t->sources[FREEAL__LABEL_SOURCE__LLM],
+		      "slm", (json_int_t)t->sources[FREEAL__LABEL_SOURCE__SLM], "human",
+		      (json_int_t)t->sources[FREEAL__LABEL_SOURCE__HUMAN]));
 	(void)json_object_set_new(report, "set_aside", json_integer((json_int_t)t->set_aside));
+	(void)json_object_set_new(report, "confidence_mean",
+				  json_real(labelled ? t->confidence_sum / (double)labelled : 0.0));
 	(void)json_object_set_new(
-		report, "confidence_mean",
-		json_real(labelled ? t->confidence_sum / (double)labelled : 0.0));
-	(void)json_object_set_new(
-		report, "model",
-		json_pack("{s:s, s:f}", "type", project->model->type, "agreement",
-			  t->predicted ? (double)t->agreed / (double)t->predicted : 0.0));
+	    report, "model",
+	    json_pack("{s:s, s:f}", "type", project->model->type, "agreement",
+		      t->predicted ? (double)t->agreed / (double)t->predicted : 0.0));
 	(void)json_object_set_new(report, "gold", gold_json(t));
 }
 

@@ -3,10 +3,10 @@
  * A result counts once: the work of the current phase that is still open. Whatever else
  * comes is acknowledged, counted and dropped.
  */
+#include "base/limits.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/label.h"
-#include "base/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,8 +75,8 @@ static void annotation_take(struct coordinator *c, uint64_t sample_no, uint32_t 
 void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *result)
 {
 	Freeal__WorkName name = round_work_name(c->project, &c->state, index);
-	enum err e = table_put(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name),
-			       &result->base);
+	enum err e =
+	    table_put(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name), &result->base);
 	if (e) {
 		coordinator_fatal(c, e, "result");
 		return;

@@ -25,8 +25,8 @@
 
 /* What the phase that ended brought. */
 struct round_outcome {
-	uint64_t sample_count;  /* INGEST, DONE: samples there */
-	uint64_t pool_count;    /* GENERATE: demonstrations in the first pool */
+	uint64_t sample_count; /* INGEST, DONE: samples there */
+	uint64_t pool_count;   /* GENERATE: demonstrations in the first pool */
 	/* DECIDE: this round's SELECT, and the one before (NULL: there was none). */
 	const Freeal__SelectResult *select;
 	const Freeal__SelectResult *select_before;

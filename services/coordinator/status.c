@@ -62,26 +62,24 @@ static json_t *status_json(struct coordinator *c)
 	uint64_t fresh = c->agenda ? agenda_settled(c->agenda) - c->phase_settled_at_begin : 0;
 	bool paused = phase_asks(c->state.phase) && coordinator_requests_left(c) == 0 &&
 		      lease_count(c->leases) == 0;
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
-			 "s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
-			 "task", c->project->task, "phase", round_phase_name(c->state.phase),
-			 "round", (json_int_t)c->state.round, "rounds",
-			 (json_int_t)c->project->n_rounds, "samples", (json_int_t)c->sample_count,
-			 "labelled", (json_int_t)labelled_count(c), "done", (json_int_t)done, "total",
-			 (json_int_t)total, "rate", seconds > 0 ? (double)fresh / seconds : 0.0,
-			 "requests", (json_int_t)c->counters.requests, "tokens_in",
-			 (json_int_t)c->counters.tokens_in, "tokens_out",
-			 (json_int_t)c->counters.tokens_out, "usd",
-			 (double)c->counters.nano_usd / 1e9, "set_aside",
-			 (json_int_t)c->set_aside, "blocked", string_or_null(blocked_reason(c)),
-			 "paused", paused ? json_string("max_requests") : json_null(), "failed",
-			 string_or_null(c->failed[0] ? c->failed : NULL), "finished",
-			 c->state.phase == FREEAL__PHASE__DONE_PHASE &&
-				 c->sample_count == c->state.sample_count,
-			 "workers", "annotator",
-			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__ANNOTATOR), "trainer",
-			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__TRAINER), "selector",
-			 (json_int_t)peer_count(c->peers, FREEAL__ROLE__SELECTOR));
+	return json_pack(
+	    "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
+	    "s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
+	    "task", c->project->task, "phase", round_phase_name(c->state.phase), "round",
+	    (json_int_t)c->state.round, "rounds", (json_int_t)c->project->n_rounds, "samples",
+	    (json_int_t)c->sample_count, "labelled", (json_int_t)labelled_count(c), "done",
+	    (json_int_t)done, "total", (json_int_t)total, "rate",
+	    seconds > 0 ? (double)fresh / seconds : 0.0, "requests",
+	    (json_int_t)c->counters.requests, "tokens_in", (json_int_t)c->counters.tokens_in,
+	    "tokens_out", (json_int_t)c->counters.tokens_out, "usd",
+	    (double)c->counters.nano_usd / 1e9, "set_aside", (json_int_t)c->set_aside, "blocked",
+	    string_or_null(blocked_reason(c)), "paused",
+	    paused ? json_string("max_requests") : json_null(), "failed",
+	    string_or_null(c->failed[0] ? c->failed : NULL), "finished",
+	    c->state.phase == FREEAL__PHASE__DONE_PHASE && c->sample_count == c->state.sample_count,
+	    "workers", "annotator", (json_int_t)peer_count(c->peers, FREEAL__ROLE__ANNOTATOR),
+	    "trainer", (json_int_t)peer_count(c->peers, FREEAL__ROLE__TRAINER), "selector",
+	    (json_int_t)peer_count(c->peers, FREEAL__ROLE__SELECTOR));
 }
 
 void status_publish(struct coordinator *c)

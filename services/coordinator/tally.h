@@ -20,17 +20,20 @@ struct tally_share {
 struct tally {
 	uint32_t class_count;
 	uint64_t samples;
-	uint64_t sources[4];   /* by Freeal__LabelSource */
-	uint64_t set_aside;    /* asked, without a usable answer */
+	uint64_t sources[4];	    /* by Freeal__LabelSource */
+	uint64_t set_aside;	    /* asked, without a usable answer */
 	uint64_t predicted, agreed; /* by the final model; with the final label */
 	double confidence_sum;
-	uint64_t *by_class;    /* final labels, class_count */
+	uint64_t *by_class; /* final labels, class_count */
 	/* Against gold; all 0 without. */
 	uint64_t gold_samples;
-	uint64_t *confusion;   /* gold × final label, class_count² */
+	uint64_t *confusion; /* gold × final label, class_count² */
 	struct tally_share final, llm, llm_first, filled, clean, pool, model;
 	uint64_t mended, broken; /* valid answers overruled */
-	struct { uint64_t samples; double confidence, correct; } bins[TALLY_BINS];
+	struct {
+		uint64_t samples;
+		double confidence, correct;
+	} bins[TALLY_BINS];
 };
 
 enum err tally_init(struct tally *t, uint32_t class_count) WARN_UNUSED;

@@ -13,7 +13,7 @@ struct view {
 	struct store *store;
 	struct store_txn *txn;
 	uint64_t next;
-	uint32_t left; /* samples until the snapshot is renewed */
+	uint32_t left;	      /* samples until the snapshot is renewed */
 	bool *demonstrations; /* by sample_no, up to demonstration_end */
 	uint64_t demonstration_end;
 	Freeal__Result *block; /* predictions of the block that `next` is in */
@@ -98,11 +98,10 @@ static enum err events_load(struct view *v)
 		return e;
 	struct store_key from = store_key_u64(v->next);
 	for (e = store_cursor_seek(cursor, from.bytes, from.size, &key, &value);
-	     !e && v->event_count < EVENTS_PER_SAMPLE_MAX &&
-	     store_key_read_u64(&key, 0) == v->next;
+	     !e && v->event_count < EVENTS_PER_SAMPLE_MAX && store_key_read_u64(&key, 0) == v->next;
 	     e = store_cursor_next(cursor, &key, &value)) {
-		Freeal__LabelEvent *event = frame_message_unpack(&freeal__label_event__descriptor,
-								 value.data, value.size);
+		Freeal__LabelEvent *event =
+		    frame_message_unpack(&freeal__label_event__descriptor, value.data, value.size);
 		if (!event) {
 			e = ERR_CORRUPT;
 			break;
@@ -193,8 +192,8 @@ enum err view_next(struct view *v, struct view_row *ret_row)
 				  v->selection);
 	if (v->event_count > 0 && v->events[0]->round == 0)
 		row.llm_first = label_class(v->events[0]->annotation);
-	row.demonstration = v->demonstrations && v->next < v->demonstration_end &&
-			    v->demonstrations[v->next];
+	row.demonstration =
+	    v->demonstrations && v->next < v->demonstration_end && v->demonstrations[v->next];
 	row.predicted = view_predicted(v);
 	v->next++;
 	v->left--;

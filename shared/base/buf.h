@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 struct buf {
-	char *data;     /* `size` bytes and a NUL; NULL while empty */
-	size_t size;    /* bytes in use */
+	char *data;  /* `size` bytes and a NUL; NULL while empty */
+	size_t size; /* bytes in use */
 	size_t capacity;
 	size_t size_max; /* ceiling */
 	enum err error;

@@ -15,15 +15,15 @@
 /* Text. */
 #define SAMPLE_BYTES_MAX (1u << 20)
 #define ID_BYTES_MAX 256
-#define ANSWER_BYTES_MAX 4096 /* kept of an LLM's answer */
-#define REPLY_BYTES_MAX (1u << 20) /* body of an LLM's HTTP response */
+#define ANSWER_BYTES_MAX 4096	     /* kept of an LLM's answer */
+#define REPLY_BYTES_MAX (1u << 20)   /* body of an LLM's HTTP response */
 #define PROMPT_BYTES_MAX (16u << 20) /* body of an HTTP request to an LLM */
-#define GENERATED_BYTES_MAX 4096 /* one demonstration written by an LLM */
-#define RECORD_BYTES_MAX (8u << 20) /* one record of an input file, all columns */
-#define FIELD_COUNT_MAX 1024 /* columns of an input file */
+#define GENERATED_BYTES_MAX 4096     /* one demonstration written by an LLM */
+#define RECORD_BYTES_MAX (8u << 20)  /* one record of an input file, all columns */
+#define FIELD_COUNT_MAX 1024	     /* columns of an input file */
 #define JSON_DEPTH_MAX 64
 #define TASK_BYTES_MAX (4u << 20) /* a task file */
-#define NAME_BYTES_MAX 256 /* names of labels, columns, models; URLs have 4 times that */
+#define NAME_BYTES_MAX 256	  /* names of labels, columns, models; URLs have 4 times that */
 #define DESCRIPTION_BYTES_MAX (16u << 10)
 #define LABEL_ITEM_COUNT_MAX 1000 /* aliases, keywords or examples of one label */
 

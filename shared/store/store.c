@@ -337,8 +337,9 @@ enum err store_cursor_last(struct store_cursor *c, struct store_value *ret_key,
 enum err store_backup(struct store *s, const char *dir, struct err_msg *msg)
 {
 	int code = mdb_env_copy2(s->env, dir, MDB_CP_COMPACT);
-	return code ? err_set(msg, store_err(code), "cannot copy to %s: %s", dir, mdb_strerror(code))
-		    : ERR_OK;
+	return code
+		   ? err_set(msg, store_err(code), "cannot copy to %s: %s", dir, mdb_strerror(code))
+		   : ERR_OK;
 }
 
 static void key_add(struct store_key *k, uint64_t value, size_t bytes)

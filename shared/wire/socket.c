@@ -125,8 +125,7 @@ enum err socket_send(struct socket *s, const struct peer_id *to, Freeal__Envelop
 		return ERR_NO_MEMORY;
 	(void)freeal__envelope__pack(e, zmq_msg_data(&message));
 	/* With mandatory routing the identity frame is where a ROUTER refuses. */
-	if (s->router &&
-	    zmq_send(s->zmq, to->bytes, to->size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+	if (s->router && zmq_send(s->zmq, to->bytes, to->size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
 		enum err code = send_error();
 		(void)zmq_msg_close(&message);
 		return code;

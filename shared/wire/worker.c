@@ -17,7 +17,7 @@
 
 /* A lease or a result that waits for its acknowledgement; which one says `result`. */
 struct held {
-	struct held *next;      /* in its bucket */
+	struct held *next;	/* in its bucket */
 	struct held *list_next; /* in order of arrival */
 	struct held *list_prev;
 	Freeal__WorkName name;
@@ -37,7 +37,7 @@ struct worker {
 	uint64_t hello_due_ms;
 	uint64_t heartbeat_due_ms;
 	uint32_t heartbeat_ms;
-	uint32_t credit;        /* leases that it could take on top of those held */
+	uint32_t credit;	/* leases that it could take on top of those held */
 	uint32_t capacity_sent; /* credit and leases held, as last told */
 	uint64_t done, total;
 	struct held *buckets[BUCKET_COUNT];

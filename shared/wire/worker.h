@@ -29,8 +29,8 @@ struct worker_handler {
 	void (*lease)(void *context, const Freeal__Work *work);
 	/* No result is wanted any more. May be NULL. */
 	void (*cancel)(void *context, const Freeal__WorkName *name);
-	void (*pool)(void *context, const Freeal__Pool *pool);             /* may be NULL */
-	void (*grant)(void *context, const Freeal__Grant *grant);          /* may be NULL */
+	void (*pool)(void *context, const Freeal__Pool *pool);	  /* may be NULL */
+	void (*grant)(void *context, const Freeal__Grant *grant); /* may be NULL */
 	/* Anything else: Offer, Stored, ChunkRequest, Chunk. May be NULL. */
 	void (*other)(void *context, const Freeal__Envelope *envelope);
 	/* The coordinator refused us; `reason` is for people. The service should stop. */

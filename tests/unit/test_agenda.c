@@ -92,11 +92,11 @@ static void items_known_to_be_out_are_not_handed_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hands_out_in_order_and_once),
-		cmocka_unit_test(returned_items_come_first_with_the_next_attempt),
-		cmocka_unit_test(settles_once_even_while_returned),
-		cmocka_unit_test(excluded_items_do_not_count),
-		cmocka_unit_test(items_known_to_be_out_are_not_handed_out),
+	    cmocka_unit_test(hands_out_in_order_and_once),
+	    cmocka_unit_test(returned_items_come_first_with_the_next_attempt),
+	    cmocka_unit_test(settles_once_even_while_returned),
+	    cmocka_unit_test(excluded_items_do_not_count),
+	    cmocka_unit_test(items_known_to_be_out_are_not_handed_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,7 +116,7 @@ static void lone_messages_own_their_memory(void **state)
 	uint8_t data[64];
 	size_t size = freeal__selection_row__pack(&row, data);
 	Freeal__SelectionRow *copy =
-		frame_message_unpack(&freeal__selection_row__descriptor, data, size);
+	    frame_message_unpack(&freeal__selection_row__descriptor, data, size);
 	assert_non_null(copy);
 	assert_int_equal(copy->sample_no, 9);
 	assert_int_equal(copy->slm_label, -1);
@@ -127,11 +127,11 @@ static void lone_messages_own_their_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_envelope_comes_through),
-		cmocka_unit_test(another_major_version_is_refused),
-		cmocka_unit_test(damaged_frames_do_no_harm),
-		cmocka_unit_test(amplifying_frames_are_refused),
-		cmocka_unit_test(lone_messages_own_their_memory),
+	    cmocka_unit_test(an_envelope_comes_through),
+	    cmocka_unit_test(another_major_version_is_refused),
+	    cmocka_unit_test(damaged_frames_do_no_harm),
+	    cmocka_unit_test(amplifying_frames_are_refused),
+	    cmocka_unit_test(lone_messages_own_their_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,8 @@ static void ingest(const char *body, uint64_t *count, struct buf *reply)
 static void the_same_lines_twice_add_nothing(void **state)
 {
 	(void)state;
-	const char *body = "{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"b\",\"text\":\"two\",\"gold\":1}";
+	const char *body =
+	    "{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"b\",\"text\":\"two\",\"gold\":1}";
 	struct buf reply;
 	uint64_t count = 0;
 	ingest(body, &count, &reply);
@@ -67,7 +68,8 @@ static void an_id_keeps_its_first_text(void **state)
 	(void)state;
 	struct buf reply;
 	uint64_t count = 0;
-	ingest("{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"a\",\"text\":\"other\"}\n", &count, &reply);
+	ingest("{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"a\",\"text\":\"other\"}\n", &count,
+	       &reply);
 	assert_non_null(strstr(buf_str(&reply), "\"line\":2"));
 	assert_non_null(strstr(buf_str(&reply), "another text"));
 	assert_int_equal(count, 1);
@@ -78,18 +80,18 @@ static void bad_lines_are_rejected_with_their_number(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"nonsense",
-		"[1]",
-		"{\"id\":\"a\"}",
-		"{\"text\":\"t\"}",
-		"{\"id\":\"a\",\"text\":\"\"}",
-		"{\"id\":\"\",\"text\":\"t\"}",
-		"{\"id\":7,\"text\":\"t\"}",
-		"{\"id\":\"a\",\"text\":\"t\",\"gold\":2}",
-		"{\"id\":\"a\",\"text\":\"t\",\"gold\":-1}",
-		"{\"id\":\"a\",\"text\":\"t\",\"gold\":\"x\"}",
-		"{\"id\":\"a\",\"id\":\"b\",\"text\":\"t\"}",
-		"{\"id\":\"a\",\"text\":\"\xff\"}",
+	    "nonsense",
+	    "[1]",
+	    "{\"id\":\"a\"}",
+	    "{\"text\":\"t\"}",
+	    "{\"id\":\"a\",\"text\":\"\"}",
+	    "{\"id\":\"\",\"text\":\"t\"}",
+	    "{\"id\":7,\"text\":\"t\"}",
+	    "{\"id\":\"a\",\"text\":\"t\",\"gold\":2}",
+	    "{\"id\":\"a\",\"text\":\"t\",\"gold\":-1}",
+	    "{\"id\":\"a\",\"text\":\"t\",\"gold\":\"x\"}",
+	    "{\"id\":\"a\",\"id\":\"b\",\"text\":\"t\"}",
+	    "{\"id\":\"a\",\"text\":\"\xff\"}",
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char body[256];
@@ -107,12 +109,11 @@ static void bad_lines_are_rejected_with_their_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_same_lines_twice_add_nothing, store_make,
-						store_remove),
-		cmocka_unit_test_setup_teardown(an_id_keeps_its_first_text, store_make,
-						store_remove),
-		cmocka_unit_test_setup_teardown(bad_lines_are_rejected_with_their_number,
-						store_make, store_remove),
+	    cmocka_unit_test_setup_teardown(the_same_lines_twice_add_nothing, store_make,
+					    store_remove),
+	    cmocka_unit_test_setup_teardown(an_id_keeps_its_first_text, store_make, store_remove),
+	    cmocka_unit_test_setup_teardown(bad_lines_are_rejected_with_their_number, store_make,
+					    store_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

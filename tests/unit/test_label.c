@@ -105,10 +105,10 @@ static void the_selector_may_overrule_the_llm_but_no_human(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_known_is_no_label),
-		cmocka_unit_test(the_latest_usable_answer_stands),
-		cmocka_unit_test(an_unusable_answer_is_filled_by_the_slm),
-		cmocka_unit_test(the_selector_may_overrule_the_llm_but_no_human),
+	    cmocka_unit_test(nothing_known_is_no_label),
+	    cmocka_unit_test(the_latest_usable_answer_stands),
+	    cmocka_unit_test(an_unusable_answer_is_filled_by_the_slm),
+	    cmocka_unit_test(the_selector_may_overrule_the_llm_but_no_human),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

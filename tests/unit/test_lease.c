@@ -64,9 +64,9 @@ static void many_leases_in_one_bucket_keep_apart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(expires_at_its_time),
-		cmocka_unit_test(renewal_moves_end_and_holder),
-		cmocka_unit_test(many_leases_in_one_bucket_keep_apart),
+	    cmocka_unit_test(expires_at_its_time),
+	    cmocka_unit_test(renewal_moves_end_and_holder),
+	    cmocka_unit_test(many_leases_in_one_bucket_keep_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,10 +65,10 @@ static void every_byte_changes_the_hash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_same_seed_gives_the_same_numbers),
-		cmocka_unit_test(draws_below_are_even),
-		cmocka_unit_test(beta_has_its_mean_and_variance),
-		cmocka_unit_test(every_byte_changes_the_hash),
+	    cmocka_unit_test(the_same_seed_gives_the_same_numbers),
+	    cmocka_unit_test(draws_below_are_even),
+	    cmocka_unit_test(beta_has_its_mean_and_variance),
+	    cmocka_unit_test(every_byte_changes_the_hash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

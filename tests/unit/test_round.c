@@ -66,8 +66,9 @@ static void two_rounds_with_shots(void **state)
 	char path[1000];
 	fixture_make(&f, 2, 10, false);
 	walk(&f, path, sizeof path, 20);
-	assert_string_equal(path, "generate embed retrieve annotate train select decide "
-				  "retrieve annotate train select decide final_train predict done ");
+	assert_string_equal(path,
+			    "generate embed retrieve annotate train select decide "
+			    "retrieve annotate train select decide final_train predict done ");
 }
 
 static void zero_shot_needs_no_demonstrations(void **state)
@@ -77,8 +78,7 @@ static void zero_shot_needs_no_demonstrations(void **state)
 	char path[1000];
 	fixture_make(&f, 1, 0, false);
 	walk(&f, path, sizeof path, 0);
-	assert_string_equal(path,
-			    "embed annotate train select decide final_train predict done ");
+	assert_string_equal(path, "embed annotate train select decide final_train predict done ");
 }
 
 static void an_llm_that_writes_nothing_is_asked_without_demonstrations(void **state)
@@ -89,7 +89,7 @@ static void an_llm_that_writes_nothing_is_asked_without_demonstrations(void **st
 	fixture_make(&f, 1, 10, false);
 	walk(&f, path, sizeof path, 0);
 	assert_string_equal(
-		path, "generate embed annotate train select decide final_train predict done ");
+	    path, "generate embed annotate train select decide final_train predict done ");
 }
 
 static void waits_for_the_start_and_for_samples(void **state)
@@ -196,13 +196,13 @@ static void names_and_numbers_of_work_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(two_rounds_with_shots),
-		cmocka_unit_test(zero_shot_needs_no_demonstrations),
-		cmocka_unit_test(an_llm_that_writes_nothing_is_asked_without_demonstrations),
-		cmocka_unit_test(waits_for_the_start_and_for_samples),
-		cmocka_unit_test(samples_that_come_after_the_end_get_a_round_of_their_own),
-		cmocka_unit_test(stops_early_only_where_rounds_are_a_number),
-		cmocka_unit_test(names_and_numbers_of_work_agree),
+	    cmocka_unit_test(two_rounds_with_shots),
+	    cmocka_unit_test(zero_shot_needs_no_demonstrations),
+	    cmocka_unit_test(an_llm_that_writes_nothing_is_asked_without_demonstrations),
+	    cmocka_unit_test(waits_for_the_start_and_for_samples),
+	    cmocka_unit_test(samples_that_come_after_the_end_get_a_round_of_their_own),
+	    cmocka_unit_test(stops_early_only_where_rounds_are_a_number),
+	    cmocka_unit_test(names_and_numbers_of_work_agree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,11 +142,11 @@ static void a_damaged_value_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(committed_values_survive_a_reopen, dir_make,
-						dir_remove),
-		cmocka_unit_test_setup_teardown(keys_are_in_numeric_order, dir_make, dir_remove),
-		cmocka_unit_test_setup_teardown(a_second_process_is_refused, dir_make, dir_remove),
-		cmocka_unit_test_setup_teardown(a_damaged_value_is_refused, dir_make, dir_remove),
+	    cmocka_unit_test_setup_teardown(committed_values_survive_a_reopen, dir_make,
+					    dir_remove),
+	    cmocka_unit_test_setup_teardown(keys_are_in_numeric_order, dir_make, dir_remove),
+	    cmocka_unit_test_setup_teardown(a_second_process_is_refused, dir_make, dir_remove),
+	    cmocka_unit_test_setup_teardown(a_damaged_value_is_refused, dir_make, dir_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

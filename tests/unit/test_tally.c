@@ -44,15 +44,11 @@ static void counts_fills_and_flips(void **state)
 	struct tally t;
 	assert_int_equal(tally_init(&t, 2), ERR_OK);
 	struct view_row filled = {.gold = 1, .llm_first = -1, .predicted = -1};
-	filled.label = (struct label_resolved){.class_id = 1,
-					       .llm_class_id = -1,
-					       .asked = true,
-					       .source = FREEAL__LABEL_SOURCE__SLM};
+	filled.label = (struct label_resolved){
+	    .class_id = 1, .llm_class_id = -1, .asked = true, .source = FREEAL__LABEL_SOURCE__SLM};
 	struct view_row broken = {.gold = 0, .llm_first = 0, .predicted = -1};
-	broken.label = (struct label_resolved){.class_id = 1,
-					       .llm_class_id = 0,
-					       .asked = true,
-					       .source = FREEAL__LABEL_SOURCE__SLM};
+	broken.label = (struct label_resolved){
+	    .class_id = 1, .llm_class_id = 0, .asked = true, .source = FREEAL__LABEL_SOURCE__SLM};
 	tally_add(&t, &filled);
 	tally_add(&t, &broken);
 	assert_int_equal(t.filled.samples, 1);
@@ -67,8 +63,8 @@ static void counts_fills_and_flips(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(agrees_with_scikit_learn),
-		cmocka_unit_test(counts_fills_and_flips),
+	    cmocka_unit_test(agrees_with_scikit_learn),
+	    cmocka_unit_test(counts_fills_and_flips),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,13 +277,13 @@ static void a_cancelled_lease_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(joins_and_tells_what_it_can_hold, bench_make,
-						bench_free),
-		cmocka_unit_test_setup_teardown(a_result_is_sent_until_it_is_acknowledged,
-						bench_make, bench_free),
-		cmocka_unit_test_setup_teardown(a_restarted_coordinator_gets_what_is_open,
-						bench_make, bench_free),
-		cmocka_unit_test_setup_teardown(a_cancelled_lease_is_gone, bench_make, bench_free),
+	    cmocka_unit_test_setup_teardown(joins_and_tells_what_it_can_hold, bench_make,
+					    bench_free),
+	    cmocka_unit_test_setup_teardown(a_result_is_sent_until_it_is_acknowledged, bench_make,
+					    bench_free),
+	    cmocka_unit_test_setup_teardown(a_restarted_coordinator_gets_what_is_open, bench_make,
+					    bench_free),
+	    cmocka_unit_test_setup_teardown(a_cancelled_lease_is_gone, bench_make, bench_free),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
