@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs packages, builds and runs the tests that need neither Docker nor much time.
-# Usage: tests/run.sh [--sanitize] [ctest arguments]
+# Usage: tests/run.sh [--sanitize | --tsan] [ctest arguments]
 #	--sanitize	builds in build-asan/ with AddressSanitizer and UBSan
+#	--tsan		builds in build-tsan/ with ThreadSanitizer
 set -eu
 cd "$(dirname "$0")/.."
 build=build
@@ -9,6 +10,11 @@ sanitize=""
 if [ "${1:-}" = --sanitize ]; then
 	build=build-asan
 	sanitize=address,undefined
+	shift
+elif [ "${1:-}" = --tsan ]; then
+	build=build-tsan
+	sanitize=thread
+	export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp ignore_noninstrumented_modules=1 exitcode=66"
 	shift
 fi
 
