@@ -40,7 +40,7 @@ Freeal__StateRecord round_next(const Freeal__Project *project, const Freeal__Sta
 /* Why there should be no further round, or NULL. With rounds written out as a list all are
  * run; given as a number, they end when the likelihood of the labels no longer improves by
  * more than its error, or when asking again is expected to mend less than 0.5 % of the
- * calls (algorithm.md, "Selection without gold"). */
+ * calls. Gold plays no part. */
 const char *round_stop_reason(const Freeal__Project *project, uint32_t round,
 			      const struct round_outcome *outcome);
 
