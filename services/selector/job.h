@@ -1,6 +1,6 @@
 /*
  * One SELECT, RETRIEVE or refit: reads the history, decides, and hands the rows out chunk
- * by chunk. Runs on the worker thread; only reads the store.
+ * by chunk. Runs on the job thread; only reads the store.
  *
  * A refit is asked by a trainer between two epochs (recipe "paper"): the clean set by the
  * losses of the model being trained.

@@ -3,10 +3,11 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/runner.h"
 #include "base/stop.h"
 #include "selector/history.h"
 #include "selector/intake.h"
-#include "selector/runner.h"
+#include "selector/job.h"
 #include "wire/worker.h"
 
 #include <errno.h>
@@ -318,6 +319,17 @@ static struct job *job_next(struct loop *l)
 	return j;
 }
 
+static enum err job_runner_run(void *job, void *context)
+{
+	(void)context;
+	return job_run(job);
+}
+
+static enum err chunk_emit(struct job *j, const void *data, size_t size)
+{
+	return runner_put(j->emit_context, data, size, &j->msg);
+}
+
 /* Starts what was leased, once the last job is reported. */
 static void job_start(struct loop *l)
 {
@@ -335,7 +347,9 @@ static void job_start(struct loop *l)
 		return;
 	}
 	job_log(j, LOG_LEVEL_INFO, "job_start", NULL);
-	runner_start(l->runner, j);
+	j->emit = chunk_emit;
+	j->emit_context = l->runner;
+	runner_start(l->runner, j, &j->cancel);
 }
 
 static uint64_t loop_tick(struct loop *l)
@@ -405,7 +419,7 @@ static enum err loop_open(struct loop *l)
 			       &l->worker, l->msg);
 	if (!e && intake_new(l->history, l->trainers, &l->intake) != ERR_OK)
 		e = err_set(l->msg, ERR_NO_MEMORY, "no memory for streams");
-	return e ? e : runner_new(&l->runner, l->msg);
+	return e ? e : runner_new(job_runner_run, NULL, &l->runner, l->msg);
 }
 
 static void loop_close(struct loop *l)

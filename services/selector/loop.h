@@ -1,6 +1,6 @@
 /*
  * The selector's one event loop: work from the coordinator, streams from trainers, rows to
- * both, jobs on the worker thread. All writing to the store happens here, one commit a
+ * both, jobs on the job thread. All writing to the store happens here, one commit a
  * turn, and what depends on a commit is sent behind it.
  */
 #ifndef FREEAL_SELECTOR_LOOP_H

@@ -64,7 +64,7 @@ enum err job_need(struct job *j, struct supply_need *ret_need) WARN_UNUSED;
 /* Reports it: with its body, or with `error` when that is not NULL. */
 void job_report(struct job *j, struct worker *w, const char *error);
 
-/* What jobs share on the worker thread. */
+/* What jobs share on the job thread. */
 struct job_context;
 
 /* `dir` is where streams are written, `model_dir` where the checkpoint is; borrowed. */

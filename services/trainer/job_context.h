@@ -1,5 +1,5 @@
 /*
- * What the jobs of one worker thread share: the features of the samples, computed once
+ * What the jobs of one job thread share: the features of the samples, computed once
  * for all folds of a round, each sample's fold, and the final model.
  */
 #ifndef FREEAL_TRAINER_JOB_CONTEXT_H

@@ -3,9 +3,10 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/runner.h"
 #include "base/stop.h"
+#include "trainer/job.h"
 #include "trainer/model_stream.h"
-#include "trainer/runner.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ struct loop {
 	struct dataset *dataset;
 	struct supply *supply;
 	struct outbox *outbox;
+	struct job_context *context; /* the thread's */
 	struct runner *runner;
 	char model_dir[4096];
 	Freeal__Project *project; /* NULL: before the first Welcome */
@@ -295,10 +297,11 @@ static void selector_drain(struct loop *l)
 /* Takes what the thread has finished. */
 static void runner_drain(struct loop *l)
 {
-	enum err e;
-	struct job *j = runner_take(l->runner, &e);
-	if (!j)
+	struct runner_item item;
+	if (!runner_take(l->runner, &item))
 		return;
+	struct job *j = item.job;
+	enum err e = item.error;
 	if (l->losses_name[0]) {
 		/* Cancelled in the middle of a refit. */
 		(void)outbox_drop(l->outbox, l->losses_name);
@@ -321,6 +324,11 @@ static void runner_drain(struct loop *l)
 		j->outcome.stream = NULL;
 		j->state = JOB_OFFERED;
 	}
+}
+
+static enum err job_runner_run(void *job, void *context)
+{
+	return job_run(job, context);
 }
 
 /* Starts the oldest waiting job once all that it needs is here. */
@@ -356,7 +364,7 @@ static void jobs_tick(struct loop *l)
 	}
 	j->state = JOB_RUNNING;
 	job_log(j, LOG_LEVEL_INFO, "job_start", NULL);
-	runner_start(l->runner, j);
+	runner_start(l->runner, j, &j->cancel);
 }
 
 static uint64_t selector_tick(struct loop *l)
@@ -438,16 +446,15 @@ static enum err loop_open(struct loop *l)
 		return err_set(l->msg, ERR_NO_MEMORY, "cannot make a zmq context");
 	e = worker_new(l->zmq, config->coordinator, FREEAL__ROLE__TRAINER, &handler, &l->worker,
 		       l->msg);
-	struct job_context *context = NULL;
 	if (!e)
 		e = supply_new(l->dataset, worker_socket(l->worker), &l->supply);
 	if (!e)
 		e = outbox_new(OUTBOX_STREAM_MAX, &l->outbox);
 	if (!e)
 		e = job_context_new(l->dataset, config->data, l->model_dir, config->thread_count,
-				    &context);
+				    &l->context);
 	if (!e)
-		e = runner_new(context, &l->runner, l->msg);
+		e = runner_new(job_runner_run, l->context, &l->runner, l->msg);
 	return e ? e : refit_new(runner_fd(l->runner), &l->refit);
 }
 
@@ -461,6 +468,7 @@ static bool loop_close(struct loop *l)
 		(void)zmq_ctx_term(l->zmq);
 	if (!joined)
 		return false;
+	job_context_free(l->context);
 	while (l->jobs)
 		job_remove(l, l->jobs);
 	refit_free(l->refit);

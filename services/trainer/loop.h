@@ -1,6 +1,6 @@
 /*
  * The trainer's one event loop: leases from the coordinator, streams from and to both
- * coordinator and selector, jobs handed to the worker thread one at a time.
+ * coordinator and selector, jobs handed to the job thread one at a time.
  */
 #ifndef FREEAL_TRAINER_LOOP_H
 #define FREEAL_TRAINER_LOOP_H

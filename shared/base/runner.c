@@ -1,4 +1,4 @@
-#include "selector/runner.h"
+#include "base/runner.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,14 +12,17 @@
 #define QUEUE_MAX 8 /* chunks of about 1 MiB */
 
 struct runner {
+	runner_job_run run;
+	void *context;
 	pthread_t thread;
 	int fd;		     /* eventfd: the queue has something */
 	bool idle;	     /* the loop's view */
-	struct job *current; /* the loop's view */
+	atomic_bool *cancel; /* of the running job; set by runner_start, while the thread waits */
 
 	pthread_mutex_t mutex; /* over what follows */
 	pthread_cond_t wake;   /* a job came, or the queue has room */
-	struct job *next;      /* to be run */
+	void *next;	       /* job to be run */
+	void *job;	       /* that runs */
 	struct runner_item queue[QUEUE_MAX];
 	size_t first, count;
 	uint64_t seq; /* of the running job's next chunk */
@@ -39,10 +42,11 @@ static void signal_loop(struct runner *r)
 static enum err queue_put(struct runner *r, struct runner_item item)
 {
 	(void)pthread_mutex_lock(&r->mutex);
-	while (r->count == QUEUE_MAX && !r->stop && !(item.data && atomic_load(&item.job->cancel)))
+	while (r->count == QUEUE_MAX && !r->stop && !(item.data && atomic_load(r->cancel)))
 		(void)pthread_cond_wait(&r->wake, &r->mutex);
 	bool room = r->count < QUEUE_MAX;
 	if (room) {
+		item.job = r->job;
 		item.seq = r->seq++;
 		r->queue[(r->first + r->count++) % QUEUE_MAX] = item;
 	}
@@ -55,15 +59,14 @@ static enum err queue_put(struct runner *r, struct runner_item item)
 	return ERR_OK;
 }
 
-static enum err chunk_emit(struct job *j, const void *data, size_t size)
+enum err runner_put(struct runner *r, const void *data, size_t size, struct err_msg *msg)
 {
 	void *copy = malloc(size + 1);
 	if (!copy)
-		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for rows");
+		return err_set(msg, ERR_NO_MEMORY, "no memory for a chunk");
 	memcpy(copy, data, size);
-	enum err e =
-	    queue_put(j->emit_context, (struct runner_item){.job = j, .data = copy, .size = size});
-	return e ? err_set(&j->msg, e, "cancelled") : ERR_OK;
+	enum err e = queue_put(r, (struct runner_item){.data = copy, .size = size});
+	return e ? err_set(msg, e, "cancelled") : ERR_OK;
 }
 
 static void *runner_main(void *context)
@@ -75,13 +78,13 @@ static void *runner_main(void *context)
 			(void)pthread_cond_wait(&r->wake, &r->mutex);
 			continue;
 		}
-		struct job *j = r->next;
+		void *job = r->job = r->next;
 		r->next = NULL;
 		r->seq = 0;
 		(void)pthread_mutex_unlock(&r->mutex);
-		enum err e = job_run(j);
+		enum err e = r->run(job, r->context);
 		/* Not put only when the process ends. */
-		err_ignore(queue_put(r, (struct runner_item){.job = j, .error = e}));
+		err_ignore(queue_put(r, (struct runner_item){.error = e}));
 		(void)pthread_mutex_lock(&r->mutex);
 	}
 	(void)pthread_mutex_unlock(&r->mutex);
@@ -99,11 +102,14 @@ static void runner_release(struct runner *r)
 	free(r);
 }
 
-enum err runner_new(struct runner **ret_runner, struct err_msg *msg)
+enum err runner_new(runner_job_run run, void *context, struct runner **ret_runner,
+		    struct err_msg *msg)
 {
 	struct runner *r = calloc(1, sizeof *r);
 	if (!r)
-		return err_set(msg, ERR_NO_MEMORY, "no memory for the worker thread");
+		return err_set(msg, ERR_NO_MEMORY, "no memory for the job thread");
+	r->run = run;
+	r->context = context;
 	r->idle = true;
 	(void)pthread_mutex_init(&r->mutex, NULL);
 	(void)pthread_cond_init(&r->wake, NULL);
@@ -111,7 +117,7 @@ enum err runner_new(struct runner **ret_runner, struct err_msg *msg)
 	int code = r->fd < 0 ? errno : pthread_create(&r->thread, NULL, runner_main, r);
 	if (code) {
 		runner_release(r);
-		return err_set(msg, ERR_IO, "cannot start the worker thread: %s", strerror(code));
+		return err_set(msg, ERR_IO, "cannot start the job thread: %s", strerror(code));
 	}
 	*ret_runner = r;
 	return ERR_OK;
@@ -121,8 +127,8 @@ bool runner_free(struct runner *r, uint32_t timeout_ms)
 {
 	if (!r)
 		return true;
-	if (r->current)
-		atomic_store(&r->current->cancel, true);
+	if (!r->idle)
+		atomic_store(r->cancel, true);
 	(void)pthread_mutex_lock(&r->mutex);
 	r->stop = true;
 	(void)pthread_cond_signal(&r->wake);
@@ -148,15 +154,13 @@ bool runner_idle(const struct runner *r)
 	return r->idle;
 }
 
-void runner_start(struct runner *r, struct job *j)
+void runner_start(struct runner *r, void *job, atomic_bool *cancel)
 {
 	assert(r->idle);
-	j->emit = chunk_emit;
-	j->emit_context = r;
 	r->idle = false;
-	r->current = j;
 	(void)pthread_mutex_lock(&r->mutex);
-	r->next = j;
+	r->cancel = cancel;
+	r->next = job;
 	(void)pthread_cond_signal(&r->wake);
 	(void)pthread_mutex_unlock(&r->mutex);
 }
@@ -176,9 +180,7 @@ bool runner_take(struct runner *r, struct runner_item *ret_item)
 		(void)ignored;
 	}
 	(void)pthread_mutex_unlock(&r->mutex);
-	if (any && !ret_item->data) {
+	if (any && !ret_item->data)
 		r->idle = true;
-		r->current = NULL;
-	}
 	return any;
 }
