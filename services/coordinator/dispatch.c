@@ -294,7 +294,7 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct peer *p)
 {
 	uint32_t held = lease_count_of(c->leases, number);
-	return p->credit > held && !p->blocked ? p->credit - held : 0;
+	return p->credit > held ? p->credit - held : 0;
 }
 
 /* Requests that the works in hand may still send at most. */
