@@ -3,6 +3,7 @@
 #include "annotator/order.h"
 #include "base/log.h"
 #include "config/project.h"
+#include "wire/work.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -173,7 +174,7 @@ void annotator_lease(void *context, const Freeal__Work *work)
 	if (known && a->project)
 		ask = ask_new(work);
 	if (!ask) {
-		log_error("lease_returned", "kind=%d round=%u", (int)work->name->kind,
+		log_error("lease_returned", "kind=%s round=%u", work_kind_name(work->name->kind),
 			  work->name->round);
 		worker_return(a->worker, work->name, "not for this annotator");
 		return;

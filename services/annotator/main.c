@@ -4,23 +4,19 @@
  */
 #include "annotator/dryrun.h"
 #include "annotator/loop.h"
-#include "base/log.h"
-#include "base/stop.h"
-#include "config/option.h"
+#include "config/service.h"
 
 #include <curl/curl.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 struct config {
+	struct service service;
 	const char *coordinator;
 	int64_t concurrency;
 	int64_t probe_ms;
-	const char *log_level;
-	bool parent_death;
 	bool dry_run;
 	const char *task;
 	const char *input;
@@ -52,16 +48,7 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .max = 3600000,
 	     .arg = "MS",
 	     .help = "wait between probes of an endpoint that refuses all requests"},
-	    {.name = "log-level",
-	     .env = "FREEAL_LOG_LEVEL",
-	     .type = OPTION_STRING,
-	     .value = &c->log_level,
-	     .arg = "LEVEL",
-	     .help = "debug, info, warn or error"},
-	    {.name = "parent-death",
-	     .type = OPTION_FLAG,
-	     .value = &c->parent_death,
-	     .help = "stop when the parent process ends"},
+	    SERVICE_OPTIONS(&c->service),
 	    {.name = "dry-run",
 	     .type = OPTION_FLAG,
 	     .value = &c->dry_run,
@@ -78,7 +65,7 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .help = "dry run: the samples"},
 	};
 	const struct option_program program = {
-	    .name = "freeal-annotator",
+	    .name = c->service.name,
 	    .summary = "Asks the LLM for labels on behalf of a freeal coordinator.",
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof *entries,
@@ -109,13 +96,9 @@ static void descriptors_raise(void)
 
 static enum err serve(const struct config *c, struct err_msg *msg)
 {
-	enum log_level level;
-	if (log_level_parse(c->log_level, &level) != ERR_OK)
-		return err_set(msg, ERR_INVALID, "--log-level: \"%s\" is no level", c->log_level);
-	log_init("freeal-annotator", level);
-	enum err e = stop_install(c->parent_death);
+	enum err e = service_start(&c->service, msg);
 	if (e)
-		return err_set(msg, e, "can't install signal handlers");
+		return e;
 	descriptors_raise();
 	struct clock clock = clock_system();
 	const struct annotator_config config = {
@@ -128,7 +111,8 @@ static enum err serve(const struct config *c, struct err_msg *msg)
 
 int main(int argc, char **argv)
 {
-	struct config c = {.concurrency = 256, .probe_ms = 30000, .log_level = "info"};
+	struct config c = {
+	    .service = SERVICE_INIT("freeal-annotator"), .concurrency = 256, .probe_ms = 30000};
 	struct err_msg msg = {0};
 	bool done = false;
 	enum err e = config_parse(&c, argc, argv, &done, &msg);
@@ -141,7 +125,5 @@ int main(int argc, char **argv)
 			e = serve(&c, &msg);
 		curl_global_cleanup();
 	}
-	if (e)
-		(void)fprintf(stderr, "freeal-annotator: %s\n", msg.text);
-	return err_exit_code(e);
+	return service_end(&c.service, e, &msg);
 }

@@ -202,10 +202,6 @@ bool children_last_words(const char *log, int64_t offset, const char *program, c
 			own = line + program_size + 2;
 	}
 	const char *words = own ? own : last;
-	/* A service's log line that says why. */
-	const char *reason = !own && last ? strstr(last, " error failed reason=") : NULL;
-	if (reason)
-		words = strchr(reason, '=') + 1;
 	if (words)
 		(void)snprintf(ret_words, size, "%s", words);
 	return words != NULL;

@@ -42,8 +42,7 @@ void children_stop(struct children *c);
 void children_free(struct children *c);
 
 /* The last line of `log` from `offset` on that begins with "PROGRAM: ", without that;
- * else the last line that is not empty, of a log line "error failed reason=..." the
- * reason alone. Returns false where there is none. */
+ * else the last line that is not empty. Returns false where there is none. */
 bool children_last_words(const char *log, int64_t offset, const char *program, char *ret_words,
 			 size_t size);
 

@@ -3,8 +3,7 @@
  * HTTP. One per project.
  */
 #include "base/log.h"
-#include "base/stop.h"
-#include "config/option.h"
+#include "config/service.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/http.h"
 
@@ -16,8 +15,8 @@
 #include <unistd.h>
 
 struct options {
-	const char *task, *project, *bind, *selector, *http, *port_file, *token_file, *log_level;
-	bool parent_death;
+	struct service service;
+	const char *task, *project, *bind, *selector, *http, *port_file, *token_file;
 };
 
 /* Written beside, then renamed: a reader sees all of it or nothing. */
@@ -128,25 +127,15 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 	     .value = &o->token_file,
 	     .arg = "FILE",
 	     .help = "bearer token; made if missing (PROJECT/token)"},
-	    {.name = "log-level",
-	     .env = "FREEAL_LOG_LEVEL",
-	     .type = OPTION_STRING,
-	     .value = &o->log_level,
-	     .arg = "LEVEL",
-	     .help = "debug, info, warn or error"},
-	    {.name = "parent-death",
-	     .type = OPTION_FLAG,
-	     .value = &o->parent_death,
-	     .help = "stop when the parent process ends"},
+	    SERVICE_OPTIONS(&o->service),
 	};
 	const struct option_program program = {
-	    .name = "freeal-coordinator",
+	    .name = o->service.name,
 	    .summary = "Runs a project's rounds and serves its HTTP interface.",
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof entries[0],
 	};
 	struct option_rest rest;
-	enum log_level level;
 	enum err e = option_parse(&program, argc, argv, &rest, msg);
 	if (e)
 		return e;
@@ -155,15 +144,12 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 		return ERR_OK;
 	if (!o->project)
 		return err_set(msg, ERR_INVALID, "--project DIR is missing");
-	if (log_level_parse(o->log_level, &level))
-		return err_set(msg, ERR_INVALID, "--log-level must be debug, info, warn or error");
-	log_init("freeal-coordinator", level);
-	return ERR_OK;
+	return service_start(&o->service, msg);
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = {.http = "127.0.0.1:0", .log_level = "info"};
+	struct options o = {.service = SERVICE_INIT("freeal-coordinator"), .http = "127.0.0.1:0"};
 	struct err_msg msg = {.text = ""};
 	struct coordinator *c = NULL;
 	bool done = false;
@@ -172,8 +158,6 @@ int main(int argc, char **argv)
 		return EXIT_CODE_OK;
 	if (!e && sodium_init() < 0)
 		e = err_set(&msg, ERR_IO, "cannot start libsodium");
-	if (!e)
-		e = stop_install(o.parent_death);
 	if (!e) {
 		struct coordinator_config config = {.task_path = o.task,
 						    .project_dir = o.project,
@@ -184,8 +168,5 @@ int main(int argc, char **argv)
 	if (!e)
 		e = serve(c, &o, &msg);
 	coordinator_close(c);
-	if (e)
-		(void)fprintf(stderr, "freeal-coordinator: %s\n",
-			      msg.text[0] ? msg.text : err_str(e));
-	return (int)err_exit_code(e);
+	return service_end(&o.service, e, &msg);
 }

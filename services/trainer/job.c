@@ -1,6 +1,7 @@
 #include "trainer/job.h"
 
 #include "base/limits.h"
+#include "wire/work.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +62,9 @@ bool job_named(const struct job *j, const Freeal__WorkName *name)
 void job_log(const struct job *j, enum log_level level, const char *event, const char *reason)
 {
 	const Freeal__WorkName *n = j->work->name;
-	log_write(level, event, "kind=%d round=%u item=%llu slot=%u attempt=%u%s%s", (int)n->kind,
-		  n->round, (unsigned long long)n->item, n->slot, j->work->attempt,
-		  reason ? " reason=" : "", reason ? reason : "");
+	log_write(level, event, "kind=%s round=%u item=%llu slot=%u attempt=%u%s%s",
+		  work_kind_name(n->kind), n->round, (unsigned long long)n->item, n->slot,
+		  j->work->attempt, reason ? " reason=" : "", reason ? reason : "");
 }
 
 static enum err block_check(struct job *j, uint64_t from, uint64_t to, uint64_t sample_count)
@@ -118,8 +119,8 @@ enum err job_need(struct job *j, struct supply_need *ret_need)
 		return block_check(j, j->work->predict->from, j->work->predict->to,
 				   j->work->predict->sample_count);
 	default:
-		return err_set(&j->msg, ERR_INVALID, "a trainer can't do work of kind %d",
-			       (int)j->work->name->kind);
+		return err_set(&j->msg, ERR_INVALID, "a trainer can't do the work \"%s\"",
+			       work_kind_name(j->work->name->kind));
 	}
 }
 

@@ -1,25 +1,20 @@
 /* freeal-trainer: trains the small model, embeds and predicts for a coordinator; or
  * serves a trained model to `freeal predict`. */
-#include "base/err.h"
-#include "base/log.h"
-#include "base/stop.h"
-#include "config/option.h"
+#include "config/service.h"
 #include "trainer/loop.h"
 #include "trainer/serve.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define THREADS_MAX 256
 
 struct config {
-	const char *coordinator, *data, *serve, *bind, *log_level;
+	struct service service;
+	const char *coordinator, *data, *serve, *bind;
 	int64_t threads; /* 0: as many as there are processors */
-	bool parent_death;
 };
 
-static enum err config_parse(struct config *c, int argc, char **argv, struct option_rest *ret_rest,
+static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_done,
 			     struct err_msg *msg)
 {
 	const struct option_entry entries[] = {
@@ -54,31 +49,19 @@ static enum err config_parse(struct config *c, int argc, char **argv, struct opt
 	     .value = &c->bind,
 	     .arg = "ENDPOINT",
 	     .help = "with --serve: where to listen"},
-	    {.name = "log-level",
-	     .env = "FREEAL_LOG_LEVEL",
-	     .type = OPTION_STRING,
-	     .value = &c->log_level,
-	     .arg = "LEVEL",
-	     .help = "debug, info, warn or error"},
-	    {.name = "parent-death",
-	     .type = OPTION_FLAG,
-	     .value = &c->parent_death,
-	     .help = "end when the parent process ends"},
+	    SERVICE_OPTIONS(&c->service),
 	};
 	const struct option_program program = {
-	    .name = "freeal-trainer",
+	    .name = c->service.name,
 	    .summary = "trains the small model for a coordinator",
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof entries[0],
 	};
-	return option_parse(&program, argc, argv, ret_rest, msg);
-}
-
-static enum err config_check(const struct config *c, enum log_level *ret_level, struct err_msg *msg)
-{
-	if (log_level_parse(c->log_level, ret_level) != ERR_OK)
-		return err_set(msg, ERR_INVALID,
-			       "--log-level: %s is not debug, info, warn or error", c->log_level);
+	struct option_rest rest;
+	enum err e = option_parse(&program, argc, argv, &rest, msg);
+	*ret_done = !e && rest.done;
+	if (e || rest.done)
+		return e;
 	if (c->serve && !c->bind)
 		return err_set(msg, ERR_INVALID, "--serve needs --bind");
 	if (!c->serve && (!c->coordinator || !c->data))
@@ -94,30 +77,19 @@ static int64_t threads_online(void)
 
 int main(int argc, char **argv)
 {
-	struct config c = {.log_level = "info"};
-	struct option_rest rest = {0};
+	struct config c = {.service = SERVICE_INIT("freeal-trainer")};
 	struct err_msg msg = {0};
-	enum log_level level = LOG_LEVEL_INFO;
-	enum err e = config_parse(&c, argc, argv, &rest, &msg);
-	if (!e && rest.done)
+	bool done;
+	enum err e = config_parse(&c, argc, argv, &done, &msg);
+	if (!e && done)
 		return EXIT_CODE_OK;
 	if (!e)
-		e = config_check(&c, &level, &msg);
-	if (e) {
-		(void)fprintf(stderr, "freeal-trainer: %s\n", msg.text);
-		return EXIT_CODE_USAGE;
-	}
-	log_init("trainer", level);
+		e = service_start(&c.service, &msg);
 	if (c.threads == 0)
 		c.threads = threads_online();
-	e = stop_install(c.parent_death);
-	if (e)
-		(void)err_set(&msg, e, "cannot install signal handlers");
 	struct loop_config loop = {
 	    .coordinator = c.coordinator, .data = c.data, .thread_count = (uint32_t)c.threads};
 	if (!e)
 		e = c.serve ? serve_run(c.serve, c.bind, &msg) : loop_run(&loop, &msg);
-	if (e)
-		log_error("failed", "reason=%s", msg.text);
-	return (int)err_exit_code(e);
+	return service_end(&c.service, e, &msg);
 }

@@ -1,0 +1,23 @@
+#include "wire/work.h"
+
+const char *work_kind_name(Freeal__WorkKind kind)
+{
+	switch (kind) {
+	case FREEAL__WORK_KIND__GENERATE:
+		return "generate";
+	case FREEAL__WORK_KIND__ANNOTATE:
+		return "annotate";
+	case FREEAL__WORK_KIND__EMBED:
+		return "embed";
+	case FREEAL__WORK_KIND__TRAIN:
+		return "train";
+	case FREEAL__WORK_KIND__SELECT:
+		return "select";
+	case FREEAL__WORK_KIND__RETRIEVE:
+		return "retrieve";
+	case FREEAL__WORK_KIND__PREDICT:
+		return "predict";
+	default:
+		return "unknown";
+	}
+}

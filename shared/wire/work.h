@@ -1,0 +1,12 @@
+/*
+ * Works, as the messages have them: their names in the log.
+ */
+#ifndef FREEAL_WIRE_WORK_H
+#define FREEAL_WIRE_WORK_H
+
+#include "proto/work.pb-c.h"
+
+/* "train"; "unknown" where another version has more kinds. */
+const char *work_kind_name(Freeal__WorkKind kind);
+
+#endif
