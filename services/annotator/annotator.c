@@ -91,19 +91,6 @@ void ask_return(struct annotator *a, struct ask *ask, const char *reason)
 	a->dirty = true;
 }
 
-/* Through the wire format, the one deep copy that protobuf-c has. */
-static Freeal__Project *project_copy(const Freeal__Project *p)
-{
-	size_t size = freeal__project__get_packed_size(p);
-	uint8_t *data = malloc(size ? size : 1);
-	if (!data)
-		return NULL;
-	(void)freeal__project__pack(p, data);
-	Freeal__Project *copy = freeal__project__unpack(NULL, size, data);
-	free(data);
-	return copy;
-}
-
 static bool project_usable(const Freeal__Project *p)
 {
 	if (!p || p->n_labels == 0 || p->n_labels > LABEL_COUNT_MAX || p->n_rounds == 0 ||
@@ -134,7 +121,7 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 		return;
 	}
 	struct answer_labels *labels = NULL;
-	Freeal__Project *copy = project_usable(p) ? project_copy(p) : NULL;
+	Freeal__Project *copy = project_usable(p) ? frame_message_copy(&p->base) : NULL;
 	if (!copy || answer_labels_new(copy, &labels) != ERR_OK) {
 		log_error("project_unusable", "labels=%zu rounds=%zu", p ? p->n_labels : 0,
 			  p ? p->n_rounds : 0);

@@ -1,18 +1,15 @@
 #include "annotator/ask.h"
 
-#include <stdbool.h>
+#include "wire/frame.h"
+#include "wire/work.h"
+
 #include <stdlib.h>
 
 struct ask *ask_new(const Freeal__Work *work)
 {
 	struct ask *a = calloc(1, sizeof *a);
-	size_t size = freeal__work__get_packed_size(work);
-	uint8_t *data = malloc(size ? size : 1);
-	if (a && data) {
-		(void)freeal__work__pack(work, data);
-		a->work = freeal__work__unpack(NULL, size, data);
-	}
-	free(data);
+	if (a)
+		a->work = frame_message_copy(&work->base);
 	if (!a || !a->work) {
 		free(a);
 		return NULL;
@@ -83,17 +80,11 @@ uint64_t ask_queue_due_ms(const struct ask_queue *q)
 	return due_ms;
 }
 
-static bool name_equal(const Freeal__WorkName *a, const Freeal__WorkName *b)
-{
-	return a->kind == b->kind && a->round == b->round && a->item == b->item &&
-	       a->slot == b->slot;
-}
-
 struct ask *ask_queue_remove(struct ask_queue *q, const Freeal__WorkName *name)
 {
 	struct ask *before = NULL;
 	for (struct ask *a = q->head; a; before = a, a = a->next) {
-		if (name_equal(a->work->name, name))
+		if (work_name_equal(a->work->name, name))
 			return take(q, a, before);
 	}
 	return NULL;

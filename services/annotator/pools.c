@@ -1,6 +1,6 @@
 #include "annotator/pools.h"
 
-#include <stdlib.h>
+#include "wire/frame.h"
 
 void pools_done(struct pools *p)
 {
@@ -11,22 +11,9 @@ void pools_done(struct pools *p)
 	}
 }
 
-/* Through the wire format, the one deep copy that protobuf-c has. */
-static Freeal__Pool *pool_copy(const Freeal__Pool *pool)
-{
-	size_t size = freeal__pool__get_packed_size(pool);
-	uint8_t *data = malloc(size ? size : 1);
-	if (!data)
-		return NULL;
-	(void)freeal__pool__pack(pool, data);
-	Freeal__Pool *copy = freeal__pool__unpack(NULL, size, data);
-	free(data);
-	return copy;
-}
-
 enum err pools_add(struct pools *p, const Freeal__Pool *pool)
 {
-	Freeal__Pool *copy = pool_copy(pool);
+	Freeal__Pool *copy = frame_message_copy(&pool->base);
 	if (!copy)
 		return ERR_NO_MEMORY;
 	size_t at = 0;

@@ -1,5 +1,7 @@
 #include "selector/job.h"
 
+#include "wire/frame.h"
+
 #include <stdlib.h>
 
 #define BLOCK 4096
@@ -10,13 +12,8 @@ struct job *job_new(const Freeal__Work *work, struct history *h, size_t class_co
 	    work->order_case != FREEAL__WORK__ORDER_RETRIEVE)
 		return NULL;
 	struct job *j = calloc(1, sizeof *j);
-	size_t size = freeal__work__get_packed_size(work);
-	uint8_t *data = malloc(size + 1);
-	if (j && data) {
-		(void)freeal__work__pack(work, data);
-		j->work = freeal__work__unpack(NULL, size, data);
-	}
-	free(data);
+	if (j)
+		j->work = frame_message_copy(&work->base);
 	if (!j || !j->work) {
 		free(j);
 		return NULL;

@@ -8,6 +8,7 @@
 #include "selector/history.h"
 #include "selector/intake.h"
 #include "selector/job.h"
+#include "wire/work.h"
 #include "wire/worker.h"
 
 #include <errno.h>
@@ -82,20 +83,14 @@ static void lease_take(void *context, const Freeal__Work *work)
 	l->waiting = j;
 }
 
-static bool job_is(const struct job *j, const Freeal__WorkName *name)
-{
-	const Freeal__WorkName *n = j->work->name;
-	return n->kind == name->kind && n->round == name->round && n->item == name->item &&
-	       n->slot == name->slot;
-}
-
 static void cancel_take(void *context, const Freeal__WorkName *name)
 {
 	struct loop *l = context;
-	if (l->waiting && job_is(l->waiting, name)) {
+	if (l->waiting && work_name_equal(l->waiting->work->name, name)) {
 		job_free(l->waiting);
 		l->waiting = NULL;
-	} else if (l->running && l->running->work && job_is(l->running, name)) {
+	} else if (l->running && l->running->work &&
+		   work_name_equal(l->running->work->name, name)) {
 		atomic_store(&l->running->cancel, true);
 	}
 }

@@ -9,27 +9,14 @@
 #define FOLD_COUNT_MAX 1000u
 #define BLOCK_ROW_COUNT_MAX (1u << 20)
 
-/* A deep copy through the wire format; free with protobuf_c_message_free_unpacked. */
-static void *message_copy(const ProtobufCMessage *message)
-{
-	size_t bytes = protobuf_c_message_get_packed_size(message);
-	uint8_t *data = malloc(bytes ? bytes : 1);
-	if (!data)
-		return NULL;
-	(void)protobuf_c_message_pack(message, data);
-	void *copy = protobuf_c_message_unpack(message->descriptor, NULL, bytes, data);
-	free(data);
-	return copy;
-}
-
 struct job *job_new(const Freeal__Work *work, const Freeal__Project *project)
 {
 	struct job *j = calloc(1, sizeof *j);
 	if (!j)
 		return NULL;
 	j->state = JOB_WAITING;
-	j->work = message_copy(&work->base);
-	j->project = message_copy(&project->base);
+	j->work = frame_message_copy(&work->base);
+	j->project = frame_message_copy(&project->base);
 	if (!j->work || !j->project) {
 		job_free(j);
 		return NULL;
@@ -54,9 +41,7 @@ void job_free(struct job *j)
 
 bool job_named(const struct job *j, const Freeal__WorkName *name)
 {
-	const Freeal__WorkName *own = j->work->name;
-	return own->kind == name->kind && own->round == name->round && own->item == name->item &&
-	       own->slot == name->slot;
+	return work_name_equal(j->work->name, name);
 }
 
 void job_log(const struct job *j, enum log_level level, const char *event, const char *reason)

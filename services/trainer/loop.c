@@ -113,13 +113,7 @@ static void project_take(void *context, const Freeal__Welcome *welcome)
 	selector_connect(l, welcome->selector);
 	if (!welcome->project)
 		return;
-	size_t bytes = freeal__project__get_packed_size(welcome->project);
-	uint8_t *data = malloc(bytes + 1);
-	if (!data)
-		return;
-	(void)freeal__project__pack(welcome->project, data);
-	Freeal__Project *project = freeal__project__unpack(NULL, bytes, data);
-	free(data);
+	Freeal__Project *project = frame_message_copy(&welcome->project->base);
 	if (!project)
 		return;
 	if (l->project)

@@ -138,15 +138,26 @@ void frame_message_free(void *message)
 	free(head);
 }
 
-Freeal__Result *frame_result_copy(const Freeal__Result *result, size_t *ret_packed_bytes)
+static void *message_copy(const ProtobufCMessage *message, size_t *ret_packed_bytes)
 {
-	size_t size = freeal__result__get_packed_size(result);
+	size_t size = protobuf_c_message_get_packed_size(message);
 	uint8_t *data = malloc(size ? size : 1);
 	if (!data)
 		return NULL;
-	(void)freeal__result__pack(result, data);
-	Freeal__Result *copy = freeal__result__unpack(NULL, size, data);
+	(void)protobuf_c_message_pack(message, data);
+	void *copy = protobuf_c_message_unpack(message->descriptor, NULL, size, data);
 	free(data);
 	*ret_packed_bytes = size;
 	return copy;
+}
+
+void *frame_message_copy(const ProtobufCMessage *message)
+{
+	size_t packed_bytes;
+	return message_copy(message, &packed_bytes);
+}
+
+Freeal__Result *frame_result_copy(const Freeal__Result *result, size_t *ret_packed_bytes)
+{
+	return message_copy(&result->base, ret_packed_bytes);
 }

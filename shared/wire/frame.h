@@ -31,8 +31,10 @@ const Freeal__Envelope *frame_envelope(const struct frame *f);
 void *frame_message_unpack(const ProtobufCMessageDescriptor *type, const void *data, size_t size);
 void frame_message_free(void *message);
 
-/* A deep copy, through the wire format; free with freeal__result__free_unpacked(r, NULL).
- * NULL: no memory. */
+/* A deep copy of any generated message, through the wire format: the one that protobuf-c has.
+ * Free with protobuf_c_message_free_unpacked(copy, NULL). NULL: no memory. */
+void *frame_message_copy(const ProtobufCMessage *message);
+/* The same of a result, with its size when packed. */
 Freeal__Result *frame_result_copy(const Freeal__Result *result, size_t *ret_packed_bytes);
 
 #endif

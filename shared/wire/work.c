@@ -1,5 +1,11 @@
 #include "wire/work.h"
 
+bool work_name_equal(const Freeal__WorkName *a, const Freeal__WorkName *b)
+{
+	return a->kind == b->kind && a->round == b->round && a->item == b->item &&
+	       a->slot == b->slot;
+}
+
 const char *work_kind_name(Freeal__WorkKind kind)
 {
 	switch (kind) {

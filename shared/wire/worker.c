@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/rng.h"
+#include "wire/work.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -52,16 +53,10 @@ static size_t name_bucket(const Freeal__WorkName *n)
 	return hash_mix(h, n->kind) % BUCKET_COUNT;
 }
 
-static bool name_equal(const Freeal__WorkName *a, const Freeal__WorkName *b)
-{
-	return a->kind == b->kind && a->round == b->round && a->item == b->item &&
-	       a->slot == b->slot;
-}
-
 static struct held **held_find(struct worker *w, const Freeal__WorkName *name)
 {
 	struct held **at = &w->buckets[name_bucket(name)];
-	while (*at && !name_equal(&(*at)->name, name))
+	while (*at && !work_name_equal(&(*at)->name, name))
 		at = &(*at)->next;
 	return at;
 }
