@@ -212,8 +212,8 @@ static void total_print(const struct dryrun *d)
 	if (!d->unpriced)
 		(void)fprintf(d->out, ", about %.2f USD", d->usd);
 	(void)fputs(
-	    ".\nTokens are estimated as bytes / 4; unusable answers are asked for again and "
-	    "come on top.\n",
+	    ".\nTokens are estimated as bytes / 4; what fails or, where llm.attempts is above "
+	    "1, has no usable\nanswer is asked again and comes on top.\n",
 	    d->out);
 	if (d->unpriced)
 		(void)fputs("For a price, give llm.usd_per_million: {in: ..., out: ...}.\n",
