@@ -85,11 +85,15 @@ static bool phase_has_rounds(const char *phase)
 	return true;
 }
 
-/* ", 5/s, 6 s left", as far as it is known. */
+/* ", 5/s, 6 s left", as far as it is known; a run that waits for a person has none. */
 static void add_rate(const json_t *status, struct buf *out)
 {
 	uint64_t done = count_of(status, "done"), total = count_of(status, "total");
 	double rate = number_of(status, "rate");
+	if (text_of(status, "blocked")[0]) {
+		buf_add_str(out, ", waiting for you");
+		return;
+	}
 	if (!(rate > 0))
 		return;
 	buf_printf(out, rate < 10 ? ", %.1f/s" : ", %.0f/s", rate);

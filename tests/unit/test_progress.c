@@ -37,6 +37,19 @@ static void line_says_everything_once(void **state)
 	json_decref(status);
 }
 
+static void waiting_has_no_rate(void **state)
+{
+	(void)state;
+	json_t *status = load("{\"phase\":\"generate\",\"round\":0,\"done\":1,\"total\":2,"
+			      "\"rate\":2.0,\"blocked\":\"401\"}");
+	struct buf out;
+	buf_init(&out, 4096);
+	progress_line(status, &out);
+	assert_string_equal(buf_str(&out), "round 0 generate 1/2 (50 %), waiting for you");
+	buf_done(&out);
+	json_decref(status);
+}
+
 static void line_leaves_out_what_is_missing(void **state)
 {
 	(void)state;
@@ -171,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(line_says_everything_once),
+	    cmocka_unit_test(waiting_has_no_rate),
 	    cmocka_unit_test(line_leaves_out_what_is_missing),
 	    cmocka_unit_test(block_fits_its_width),
 	    cmocka_unit_test(block_counts_columns_not_bytes),
