@@ -237,9 +237,9 @@ static enum err source_open_file(struct source *s, const char *path, struct err_
 	if (s->format == SOURCE_BY_NAME)
 		s->format = source_format_of(path);
 	if (s->format == SOURCE_BY_NAME)
-		return err_set(msg, ERR_INVALID,
-			       "%s: format unknown; give it as csv, tsv or jsonl%s", s->name,
-			       standard ? "" : ", or end the file's name in it");
+		return err_set(msg, ERR_INVALID, "%s: format unknown; %s", s->name,
+			       standard ? "give it as csv, tsv or jsonl"
+					: "the file's name has to end in .csv, .tsv or .jsonl");
 	s->fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 && errno == ENOENT)
 		return err_set(msg, ERR_INVALID, "%s: no such file; check the path", s->name);

@@ -243,9 +243,7 @@ enum err source_inspect(const char *path, enum source_format format,
 	if (format == SOURCE_BY_NAME)
 		return err_set(
 		    msg, ERR_INVALID,
-		    "%s: format unknown; give it as csv, tsv or jsonl, or end the file's "
-		    "name in it",
-		    path);
+		    "%s: format unknown; the file's name has to end in .csv, .tsv or .jsonl", path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(msg, ERR_INVALID, "%s: %s", path,
@@ -291,6 +289,13 @@ static bool column_may_be_gold(const struct source_summary *s, size_t column)
 	       c->filled * 2 >= s->rows;
 }
 
+/* In a column that is named like labels few rows will do. */
+static bool column_is_named_gold(const struct source_summary *s, size_t column)
+{
+	const struct summary_column *c = &s->columns[column];
+	return !c->many_values && c->value_count >= 2;
+}
+
 struct summary_guess source_summary_guess(const struct source_summary *s)
 {
 	static const char *const text_names[] = {"text", "sentence", "review",	    "content",
@@ -311,7 +316,7 @@ struct summary_guess source_summary_guess(const struct source_summary *s)
 		if (g.text < 0 || s->columns[i].bytes > s->columns[g.text].bytes)
 			g.text = (int)i;
 	}
-	if (g.gold >= 0 && !column_may_be_gold(s, (size_t)g.gold))
+	if (g.gold >= 0 && !column_is_named_gold(s, (size_t)g.gold))
 		g.gold = -1;
 	for (size_t i = 0; i < s->column_count && g.gold < 0; i++) {
 		bool free_column = (int)i != g.text && (int)i != g.id && (int)i != g.augmented;

@@ -350,8 +350,8 @@ static void test_files(void **state)
 	assert_string_equal(msg.text, "/nowhere/a.csv: no such file; check the path");
 	assert_int_equal(source_open("/tmp/a.xls", &options, &s, &msg), ERR_INVALID);
 	assert_string_equal(msg.text,
-			    "/tmp/a.xls: format unknown; give it as csv, tsv or jsonl, or "
-			    "end the file's name in it");
+			    "/tmp/a.xls: format unknown; the file's name has to end in .csv, .tsv "
+			    "or .jsonl");
 	assert_int_equal(source_open("-", &options, &s, &msg), ERR_INVALID);
 	assert_string_equal(msg.text,
 			    "standard input: format unknown; give it as csv, tsv or jsonl");

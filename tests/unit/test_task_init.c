@@ -69,6 +69,19 @@ static void test_header(void **state)
 	task_free(t);
 }
 
+static void test_few_rows(void **state)
+{
+	(void)state;
+	bool header;
+	struct task *t = init("csv", "text,Label,kind\na,pos,x\nb,neg,y\n", &header);
+	assert_string_equal(t->input.gold, "Label");
+	assert_string_equal(t->labels[0].name, "neg");
+	task_free(t);
+	t = init("csv", "text,kind\na,x\nb,y\n", &header);
+	assert_null(t->input.gold);
+	task_free(t);
+}
+
 static void test_no_header(void **state)
 {
 	(void)state;
@@ -133,9 +146,9 @@ static void test_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_header), cmocka_unit_test(test_no_header),
-	    cmocka_unit_test(test_jsonl),  cmocka_unit_test(test_odd_labels),
-	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_header),     cmocka_unit_test(test_few_rows),
+	    cmocka_unit_test(test_no_header),  cmocka_unit_test(test_jsonl),
+	    cmocka_unit_test(test_odd_labels), cmocka_unit_test(test_errors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
