@@ -269,13 +269,22 @@ static enum err run_results(struct run *r, struct err_msg *msg)
 	return ERR_OK;
 }
 
-static enum err run_look_before(struct run *r, struct err_msg *msg)
+static enum err run_look_before(struct run *r, const struct samples_counts *counts,
+				struct err_msg *msg)
 {
 	json_t *status;
 	enum err e = session_json(r->session, "/v1/status", NULL, 0, &status, msg);
 	if (e)
 		return e;
 	r->finished = json_is_true(json_object_get(status, "finished"));
+	uint64_t here = counts->accepted + counts->duplicates;
+	uint64_t all = (uint64_t)json_integer_value(json_object_get(status, "samples"));
+	if (all > here)
+		console_say("the project has %" PRIu64 " more samples than %s; the results hold "
+			    "them, too",
+			    all - here, r->input);
+	if (r->finished && counts->accepted == 0)
+		console_say("the project is finished already; nothing new is asked");
 	json_decref(status);
 	return ERR_OK;
 }
@@ -297,7 +306,7 @@ static enum err run_all(struct run *r, struct err_msg *msg)
 	if (!e)
 		e = run_post(r, &counts, msg);
 	if (!e)
-		e = run_look_before(r, msg);
+		e = run_look_before(r, &counts, msg);
 	bool nothing_new = !e && r->finished && counts.accepted == 0;
 	if (!e && !nothing_new)
 		e = run_start(r, msg);

@@ -335,8 +335,10 @@ static enum err phase_end(struct coordinator *c, struct round_outcome *outcome,
 		e = select_result(c, c->state.round, &kept[0]);
 		if (!e)
 			outcome->select = kept[0]->select;
+		/* A catch-up after an early end follows a round that was never run. */
 		if (!e && c->state.round > 0)
 			e = select_result(c, c->state.round - 1, &kept[1]);
+		e = e == ERR_NOT_FOUND && kept[0] ? ERR_OK : e;
 		if (!e && kept[1])
 			outcome->select_before = kept[1]->select;
 		return e;

@@ -163,10 +163,9 @@ class Whole(Case):
         task, source = self.write_task(mock.url), self.write_input(samples(60))
         self.run_to_end(task, source, "out")
         before, asked = (self.path / "out" / "labels.jsonl").read_bytes(), len(mock.records())
-        self.run_to_end(task, source, "out")
+        self.assertIn("finished already", self.run_to_end(task, source, "out"))
         self.assertEqual((self.path / "out" / "labels.jsonl").read_bytes(), before)
         self.assertEqual(len(mock.records()), asked)
-
 
     def test_samples_that_come_later_are_labelled_too(self):
         rows = samples(200)
@@ -181,6 +180,19 @@ class Whole(Case):
         self.assertTrue(all(r["label"] in LABELS for r in labels))
         self.assertEqual({r["id"]: r["llm_label"] for r in labels[:150]}, before)
         self.assertEqual(len(mock.records()) - asked, 50)
+
+    def test_samples_that_come_after_an_early_end(self):
+        rows = samples(90)
+        mock = self.mock()
+        source = self.write_input(rows[:60])
+        self.run_to_end(self.write_task(mock.url, rounds="[{shots: 6}]"), source, "out")
+        asked = len(mock.records())
+        # Rounds 1 and 2 were never run when the later samples get their own.
+        task = self.write_task(mock.url, rounds="[{shots: 6}, {relabel: 0.3}, {relabel: 0.3}]")
+        text = self.run_to_end(task, self.write_input(rows[60:], "later.csv"), "out")
+        self.assertIn("60 more samples than", text)
+        self.assertEqual(len(self.labels("out")), 90)
+        self.assertEqual(len(mock.records()) - asked, 30)
 
 
 class Interrupted(Case):
