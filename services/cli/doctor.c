@@ -4,7 +4,7 @@
  */
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/path.h"
+#include "cli/place.h"
 #include "cli/run_folder.h"
 #include "config/option.h"
 #include "config/task.h"
@@ -112,16 +112,16 @@ int command_doctor(int argc, char **argv)
 {
 	static const char *const names[] = {"freeal-coordinator", "freeal-annotator",
 					    "freeal-trainer", "freeal-selector"};
-	const char *project = NULL, *out = NULL;
+	struct place place = {0};
 	const struct option_entry entries[] = {
 	    {.name = "project",
 	     .type = OPTION_STRING,
-	     .value = &project,
+	     .value = &place.project,
 	     .arg = "DIR",
 	     .help = "check this project, too"},
 	    {.name = "out",
 	     .type = OPTION_STRING,
-	     .value = &out,
+	     .value = &place.out,
 	     .arg = "DIR",
 	     .help = "output folder of its run"},
 	};
@@ -131,21 +131,18 @@ int command_doctor(int argc, char **argv)
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof *entries,
 	};
-	struct option_rest rest;
 	struct err_msg msg = {{0}};
-	struct path path;
-	enum err e = option_parse(&program, argc, argv, &rest, &msg);
-	if (!e && rest.done)
+	bool done;
+	enum err e = place_parse(&place, &program, argc, argv, &done, &msg);
+	if (!e && done)
 		return EXIT_CODE_OK;
-	if (!e)
-		e = path_project(project, out, &path, &msg);
 	if (e)
 		return console_fail(e, &msg);
 	bool good = true;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		good = check_program(names[i]) && good;
 	good = check_run_folder() && good;
-	if (project || out)
-		good = check_project(path.text) && good;
+	if (place.project || place.out)
+		good = check_project(place.path.text) && good;
 	return good ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }

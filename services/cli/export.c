@@ -7,7 +7,7 @@
 #include "cli/console.h"
 #include "cli/escape.h"
 #include "cli/output.h"
-#include "cli/path.h"
+#include "cli/place.h"
 #include "cli/session.h"
 #include "config/option.h"
 
@@ -117,18 +117,10 @@ static enum err export_write(const char *project, const char *path, bool as_csv,
 
 int command_export(int argc, char **argv)
 {
-	const char *project = NULL, *out = NULL, *format = "jsonl", *path = NULL;
+	struct place place = {0};
+	const char *format = "jsonl", *path = NULL;
 	const struct option_entry entries[] = {
-	    {.name = "project",
-	     .type = OPTION_STRING,
-	     .value = &project,
-	     .arg = "DIR",
-	     .help = "the project's state (default OUT/.freeal)"},
-	    {.name = "out",
-	     .type = OPTION_STRING,
-	     .value = &out,
-	     .arg = "DIR",
-	     .help = "output folder of its run (default out)"},
+	    PLACE_OPTIONS(&place),
 	    {.name = "format",
 	     .type = OPTION_STRING,
 	     .value = &format,
@@ -146,18 +138,15 @@ int command_export(int argc, char **argv)
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof *entries,
 	};
-	struct option_rest rest;
 	struct err_msg msg = {{0}};
-	struct path where;
-	enum err e = option_parse(&program, argc, argv, &rest, &msg);
-	if (!e && rest.done)
+	bool done;
+	enum err e = place_parse(&place, &program, argc, argv, &done, &msg);
+	if (!e && done)
 		return EXIT_CODE_OK;
 	bool as_csv = !e && strcmp(format, "csv") == 0;
 	if (!e && !as_csv && strcmp(format, "jsonl") != 0)
 		e = err_set(&msg, ERR_INVALID, "--format is jsonl or csv, not %.50s", format);
 	if (!e)
-		e = path_project(project, out, &where, &msg);
-	if (!e)
-		e = export_write(where.text, path, as_csv, &msg);
+		e = export_write(place.path.text, path, as_csv, &msg);
 	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
 }

@@ -5,7 +5,7 @@
 #include "cli/console.h"
 #include "cli/escape.h"
 #include "cli/output.h"
-#include "cli/path.h"
+#include "cli/place.h"
 #include "cli/samples.h"
 #include "cli/session.h"
 #include "config/option.h"
@@ -21,7 +21,7 @@
 struct ingest {
 	const char *input, *task_path, *format, *rejects_path;
 	bool strict;
-	struct path project;
+	struct place place;
 	struct output rejects; /* open where a path was given */
 	uint64_t rejected;
 	enum err reject_error;
@@ -56,7 +56,7 @@ static enum err ingest_post(struct ingest *g, const struct task *task, const cha
 	    .reject = g->strict ? NULL : ingest_reject,
 	    .reject_context = g,
 	};
-	const struct session_options session_options = {.project = g->project.text};
+	const struct session_options session_options = {.project = g->place.path.text};
 	struct source *source = NULL;
 	struct session *session = NULL;
 	enum err e = source_open(g->input, &options, &source, msg);
@@ -86,9 +86,9 @@ static enum err ingest_all(struct ingest *g, struct err_msg *msg)
 	struct task *task = NULL;
 	const char **labels = NULL;
 	struct samples_counts counts = {0};
-	enum err e = path_check_project(g->project.text, msg);
+	enum err e = path_check_project(g->place.path.text, msg);
 	if (!e)
-		e = path_set(&task_path, msg, "%s/task.yaml", g->project.text);
+		e = path_set(&task_path, msg, "%s/task.yaml", g->place.path.text);
 	if (!e)
 		e = task_load(g->task_path ? g->task_path : task_path.text, &task, msg);
 	if (!e && !(labels = task_label_names(task)))
@@ -117,7 +117,6 @@ static enum err ingest_all(struct ingest *g, struct err_msg *msg)
 int command_ingest(int argc, char **argv)
 {
 	struct ingest g = {0};
-	const char *project = NULL, *out = NULL;
 	const struct option_entry entries[] = {
 	    {.name = "input",
 	     .type = OPTION_STRING,
@@ -129,16 +128,7 @@ int command_ingest(int argc, char **argv)
 	     .value = &g.format,
 	     .arg = "FORMAT",
 	     .help = "csv, tsv or jsonl (default by the file's name)"},
-	    {.name = "project",
-	     .type = OPTION_STRING,
-	     .value = &project,
-	     .arg = "DIR",
-	     .help = "the project's state (default OUT/.freeal)"},
-	    {.name = "out",
-	     .type = OPTION_STRING,
-	     .value = &out,
-	     .arg = "DIR",
-	     .help = "output folder of its run (default out)"},
+	    PLACE_OPTIONS(&g.place),
 	    {.name = "task",
 	     .type = OPTION_STRING,
 	     .value = &g.task_path,
@@ -160,18 +150,16 @@ int command_ingest(int argc, char **argv)
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof *entries,
 	};
-	struct option_rest rest;
 	struct err_msg msg = {{0}};
-	enum err e = option_parse(&program, argc, argv, &rest, &msg);
-	if (!e && rest.done)
+	bool done;
+	enum err e = place_parse(&g.place, &program, argc, argv, &done, &msg);
+	if (!e && done)
 		return EXIT_CODE_OK;
 	if (!e && !g.input)
 		e = err_set(&msg, ERR_INVALID, "give the samples with --input FILE");
 	if (!e && g.format && source_format_parse(g.format) == SOURCE_BY_NAME)
 		e = err_set(&msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s",
 			    g.format);
-	if (!e)
-		e = path_project(project, out, &g.project, &msg);
 	if (!e)
 		e = ingest_all(&g, &msg);
 	return e ? console_fail(e, &msg) : EXIT_CODE_OK;

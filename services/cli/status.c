@@ -3,7 +3,7 @@
  */
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/path.h"
+#include "cli/place.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "config/option.h"
@@ -75,19 +75,10 @@ static enum err status_show(const char *project, bool as_json, struct err_msg *m
 
 int command_status(int argc, char **argv)
 {
-	const char *project = NULL, *out = NULL;
+	struct place place = {0};
 	bool as_json = false;
 	const struct option_entry entries[] = {
-	    {.name = "project",
-	     .type = OPTION_STRING,
-	     .value = &project,
-	     .arg = "DIR",
-	     .help = "the project's state (default OUT/.freeal)"},
-	    {.name = "out",
-	     .type = OPTION_STRING,
-	     .value = &out,
-	     .arg = "DIR",
-	     .help = "output folder of its run (default out)"},
+	    PLACE_OPTIONS(&place),
 	    {.name = "json", .type = OPTION_FLAG, .value = &as_json, .help = "as JSON"},
 	};
 	const struct option_program program = {
@@ -96,15 +87,12 @@ int command_status(int argc, char **argv)
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof *entries,
 	};
-	struct option_rest rest;
 	struct err_msg msg = {{0}};
-	struct path path;
-	enum err e = option_parse(&program, argc, argv, &rest, &msg);
-	if (!e && rest.done)
+	bool done;
+	enum err e = place_parse(&place, &program, argc, argv, &done, &msg);
+	if (!e && done)
 		return EXIT_CODE_OK;
 	if (!e)
-		e = path_project(project, out, &path, &msg);
-	if (!e)
-		e = status_show(path.text, as_json, &msg);
+		e = status_show(place.path.text, as_json, &msg);
 	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
 }
