@@ -1,25 +1,15 @@
 #include "selector_peers.h"
 
-#include "base/clock.h"
 #include "base/rng.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #define ROWS_PER_CHUNK 100
 #define WAIT_MS 30000
-
-static uint64_t now(void)
-{
-	struct clock c = clock_system();
-	return clock_mono_ms(&c);
-}
 
 /* --- data --- */
 
@@ -56,26 +46,14 @@ void selector_start(struct peers *p)
 	char *const argv[] = {
 	    "freeal-selector", "--coordinator", p->bus, "--data",	  p->data, "--bind",
 	    p->bind,	       "--log-level",	"warn", "--parent-death", NULL};
-	p->pid = fork();
-	assert_true(p->pid >= 0);
-	if (p->pid == 0) {
-		(void)execv(PROGRAMS "/freeal-selector", argv);
-		_exit(127);
-	}
+	p->pid = process_start(argv);
 }
 
 int selector_stop(struct peers *p, int signal_number)
 {
-	(void)kill(p->pid, signal_number);
-	int status = 0;
-	uint64_t end_ms = now() + 4000;
-	while (waitpid(p->pid, &status, WNOHANG) == 0) {
-		assert_true(now() < end_ms);
-		(void)zmq_poll(NULL, 0, 5);
-	}
-	p->pid = 0;
+	int code = process_stop(&p->pid, signal_number, 4000);
 	p->selector.size = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return code;
 }
 
 int peers_setup(void **state)
@@ -101,73 +79,27 @@ int peers_teardown(void **state)
 {
 	struct peers *p = *state;
 	int linger_ms = 0;
-	if (p->pid > 0) {
-		(void)kill(p->pid, SIGKILL);
-		(void)waitpid(p->pid, NULL, 0);
-	}
+	process_kill(p->pid);
 	if (p->result)
 		freeal__result__free_unpacked(p->result, NULL);
 	(void)zmq_setsockopt(socket_zmq(p->trainer), ZMQ_LINGER, &linger_ms, sizeof linger_ms);
 	socket_free(p->coordinator);
 	socket_free(p->trainer);
 	(void)zmq_ctx_term(p->zmq);
-	char command[128];
-	(void)snprintf(command, sizeof command, "rm -r %s", p->dir);
-	int gone = system(command);
+	int gone = folder_remove(p->dir);
 	free(p);
 	return gone;
 }
 
 /* --- the coordinator --- */
 
-static void welcome_send(struct peers *p)
-{
-	static char *names[CLASS_COUNT] = {"cars", "music", "nature"};
-	uint8_t epoch[16] = {1};
-	Freeal__Label labels[CLASS_COUNT], *list[CLASS_COUNT];
-	for (int c = 0; c < CLASS_COUNT; c++) {
-		freeal__label__init(&labels[c]);
-		labels[c].name = names[c];
-		list[c] = &labels[c];
-	}
-	Freeal__Project project = FREEAL__PROJECT__INIT;
-	project.task = "test";
-	project.labels = list;
-	project.n_labels = CLASS_COUNT;
-	Freeal__Welcome welcome = FREEAL__WELCOME__INIT;
-	welcome.project = &project;
-	welcome.epoch.data = epoch;
-	welcome.epoch.len = sizeof epoch;
-	welcome.heartbeat_ms = 200;
-	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-	e.body_case = FREEAL__ENVELOPE__BODY_WELCOME;
-	e.welcome = &welcome;
-	assert_int_equal(socket_send(p->coordinator, &p->selector, &e), ERR_OK);
-	p->welcome_count++;
-}
-
 static void results_take(struct peers *p, const Freeal__Results *body)
 {
 	for (size_t i = 0; i < body->n_results; i++) {
-		Freeal__WorkName *names[1] = {body->results[i]->name};
-		uint32_t attempts[1] = {body->results[i]->attempt};
-		Freeal__Ack ack = FREEAL__ACK__INIT;
-		ack.names = names;
-		ack.attempts = attempts;
-		ack.n_names = ack.n_attempts = 1;
-		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-		e.body_case = FREEAL__ENVELOPE__BODY_ACK;
-		e.ack = &ack;
-		assert_int_equal(socket_send(p->coordinator, &p->selector, &e), ERR_OK);
-		size_t bytes = freeal__result__get_packed_size(body->results[i]);
-		uint8_t *data = malloc(bytes + 1);
-		assert_non_null(data);
-		(void)freeal__result__pack(body->results[i], data);
 		if (p->result)
 			freeal__result__free_unpacked(p->result, NULL);
-		p->result = freeal__result__unpack(NULL, bytes, data);
+		p->result = result_take(p->coordinator, &p->selector, body->results[i]);
 		p->result_count++;
-		free(data);
 	}
 }
 
@@ -217,26 +149,14 @@ static void chunk_take(struct peers *p, struct socket *s, const Freeal__Chunk *c
 
 static void coordinator_take(struct peers *p, const Freeal__Envelope *e)
 {
-	if (e->body_case == FREEAL__ENVELOPE__BODY_HELLO)
-		welcome_send(p);
-	else if (e->body_case == FREEAL__ENVELOPE__BODY_RESULTS)
+	if (e->body_case == FREEAL__ENVELOPE__BODY_HELLO) {
+		welcome_send(p->coordinator, &p->selector, "");
+		p->welcome_count++;
+	} else if (e->body_case == FREEAL__ENVELOPE__BODY_RESULTS) {
 		results_take(p, e->results);
-	else if (e->body_case == FREEAL__ENVELOPE__BODY_CHUNK)
+	} else if (e->body_case == FREEAL__ENVELOPE__BODY_CHUNK) {
 		chunk_take(p, p->coordinator, e->chunk);
-}
-
-static void lease_send(struct peers *p, Freeal__Work *work)
-{
-	Freeal__Work *works[1] = {work};
-	Freeal__Lease lease = FREEAL__LEASE__INIT;
-	lease.works = works;
-	lease.n_works = 1;
-	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-	e.body_case = FREEAL__ENVELOPE__BODY_LEASE;
-	e.lease = &lease;
-	work->attempt = 1;
-	work->ttr_ms = 10000;
-	assert_int_equal(socket_send(p->coordinator, &p->selector, &e), ERR_OK);
+	}
 }
 
 void pool_send(struct peers *p, const Freeal__Pool *pool)
@@ -280,7 +200,7 @@ void select_lease(struct peers *p, uint32_t round, uint32_t pool, double relabel
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_SELECT;
 	work.select = &order;
-	lease_send(p, &work);
+	lease_send(p->coordinator, &p->selector, &work);
 }
 
 void retrieve_lease(struct peers *p, uint32_t round, uint64_t pool_version, bool all)
@@ -298,7 +218,7 @@ void retrieve_lease(struct peers *p, uint32_t round, uint64_t pool_version, bool
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_RETRIEVE;
 	work.retrieve = &order;
-	lease_send(p, &work);
+	lease_send(p->coordinator, &p->selector, &work);
 }
 
 /* --- the trainer --- */

@@ -7,19 +7,9 @@
 #define FREEAL_TESTS_SELECTOR_PEERS_H
 
 #include "wire/stream.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
-#include <cmocka.h>
+#include "worker_peers.h"
 
 #define SAMPLE_COUNT 3000
-#define CLASS_COUNT 3
-#define FOLD_COUNT 3
 #define DIMENSIONS 12
 #define GENERATED_COUNT 9
 

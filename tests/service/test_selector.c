@@ -1,4 +1,4 @@
-/* libs: wire base proto m freeal-selector selector_peers.c */
+/* libs: wire base proto m freeal-selector selector_peers.c worker_peers.c */
 #include "selector_peers.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* libs: wire base proto freeal-trainer trainer_peers.c */
+/* libs: wire base proto freeal-trainer trainer_peers.c worker_peers.c */
 #include "trainer_peers.h"
 
 #include <math.h>

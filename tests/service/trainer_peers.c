@@ -1,9 +1,7 @@
 #include "trainer_peers.h"
 
-#include "base/clock.h"
 #include "base/rng.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +12,6 @@
 
 #define ROWS_PER_CHUNK 100
 #define WAIT_MS 30000
-
-uint64_t now(void)
-{
-	struct clock c = clock_system();
-	return clock_mono_ms(&c);
-}
 
 /* --- texts --- */
 
@@ -51,12 +43,7 @@ static void texts_make(struct peers *p)
 
 void trainer_start(struct peers *p, char *const argv[])
 {
-	p->pid = fork();
-	assert_true(p->pid >= 0);
-	if (p->pid == 0) {
-		(void)execv(PROGRAMS "/freeal-trainer", argv);
-		_exit(127);
-	}
+	p->pid = process_start(argv);
 }
 
 void trainer_train(struct peers *p)
@@ -70,15 +57,7 @@ void trainer_train(struct peers *p)
 /* Returns the exit code, or -1 after a signal; fails when it takes more than 2 s. */
 int trainer_stop(struct peers *p, int signal_number)
 {
-	(void)kill(p->pid, signal_number);
-	int status = 0;
-	uint64_t end_ms = now() + 2000;
-	while (waitpid(p->pid, &status, WNOHANG) == 0) {
-		assert_true(now() < end_ms);
-		(void)zmq_poll(NULL, 0, 5);
-	}
-	p->pid = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return process_stop(&p->pid, signal_number, 2000);
 }
 
 int peers_setup(void **state)
@@ -107,68 +86,18 @@ int peers_setup(void **state)
 int peers_teardown(void **state)
 {
 	struct peers *p = *state;
-	if (p->pid > 0) {
-		(void)kill(p->pid, SIGKILL);
-		(void)waitpid(p->pid, NULL, 0);
-	}
+	process_kill(p->pid);
 	for (size_t i = 0; i < p->result_count; i++)
 		freeal__result__free_unpacked(p->results[i], NULL);
 	socket_free(p->coordinator.socket);
 	socket_free(p->selector.socket);
 	(void)zmq_ctx_term(p->zmq);
-	char command[128];
-	(void)snprintf(command, sizeof command, "rm -r %s", p->dir);
-	int gone = system(command);
+	int gone = folder_remove(p->dir);
 	free(p);
 	return gone;
 }
 
 /* --- what the coordinator and the selector send --- */
-
-static void welcome_send(struct peers *p)
-{
-	static char *names[CLASS_COUNT] = {"cars", "music", "nature"};
-	Freeal__Label labels[CLASS_COUNT], *label_pointers[CLASS_COUNT];
-	for (int c = 0; c < CLASS_COUNT; c++) {
-		freeal__label__init(&labels[c]);
-		labels[c].name = names[c];
-		label_pointers[c] = &labels[c];
-	}
-	Freeal__Model model = FREEAL__MODEL__INIT;
-	model.type = "ngram";
-	model.recipe = "default";
-	model.folds = FOLD_COUNT;
-	Freeal__Project project = FREEAL__PROJECT__INIT;
-	project.task = "test";
-	project.labels = label_pointers;
-	project.n_labels = CLASS_COUNT;
-	project.model = &model;
-	project.seed = 1;
-	Freeal__Welcome welcome = FREEAL__WELCOME__INIT;
-	welcome.project = &project;
-	welcome.epoch = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};
-	welcome.heartbeat_ms = 200;
-	welcome.selector = p->selector_endpoint;
-	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-	e.body_case = FREEAL__ENVELOPE__BODY_WELCOME;
-	e.welcome = &welcome;
-	assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
-}
-
-static void lease_send(struct peers *p, Freeal__Work *work)
-{
-	work->ttr_ms = 10000;
-	if (!work->attempt)
-		work->attempt = 1;
-	Freeal__Work *works[1] = {work};
-	Freeal__Lease lease = FREEAL__LEASE__INIT;
-	lease.works = works;
-	lease.n_works = 1;
-	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-	e.body_case = FREEAL__ENVELOPE__BODY_LEASE;
-	e.lease = &lease;
-	assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
-}
 
 void embed_lease(struct peers *p, uint32_t slot)
 {
@@ -189,7 +118,7 @@ void embed_lease(struct peers *p, uint32_t slot)
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_EMBED;
 	work.embed = &order;
-	lease_send(p, &work);
+	lease_send(p->coordinator.socket, &p->coordinator.trainer, &work);
 }
 
 /* Fold FOLD_COUNT is the final training. */
@@ -210,7 +139,7 @@ void train_lease(struct peers *p, uint32_t fold, uint32_t attempt)
 	work.attempt = attempt;
 	work.order_case = FREEAL__WORK__ORDER_TRAIN;
 	work.train = &order;
-	lease_send(p, &work);
+	lease_send(p->coordinator.socket, &p->coordinator.trainer, &work);
 }
 
 void predict_lease(struct peers *p, uint64_t from, uint64_t to)
@@ -225,7 +154,7 @@ void predict_lease(struct peers *p, uint64_t from, uint64_t to)
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_PREDICT;
 	work.predict = &order;
-	lease_send(p, &work);
+	lease_send(p->coordinator.socket, &p->coordinator.trainer, &work);
 }
 
 static void body_send(struct peer *peer, const char *stream, uint64_t seq, const void *body)
@@ -290,25 +219,9 @@ static void request_take(struct peers *p, struct peer *peer, const Freeal__Chunk
 static void results_take(struct peers *p, const Freeal__Results *body)
 {
 	for (size_t i = 0; i < body->n_results; i++) {
-		const Freeal__Result *result = body->results[i];
-		Freeal__WorkName *names[1] = {result->name};
-		uint32_t attempts[1] = {result->attempt};
-		Freeal__Ack ack = FREEAL__ACK__INIT;
-		ack.names = names;
-		ack.attempts = attempts;
-		ack.n_names = ack.n_attempts = 1;
-		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-		e.body_case = FREEAL__ENVELOPE__BODY_ACK;
-		e.ack = &ack;
-		assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e),
-				 ERR_OK);
-		size_t bytes = freeal__result__get_packed_size(result);
-		uint8_t *data = malloc(bytes + 1);
-		assert_non_null(data);
-		(void)freeal__result__pack(result, data);
 		assert_true(p->result_count < RESULT_COUNT_MAX);
-		p->results[p->result_count++] = freeal__result__unpack(NULL, bytes, data);
-		free(data);
+		p->results[p->result_count++] =
+		    result_take(p->coordinator.socket, &p->coordinator.trainer, body->results[i]);
 	}
 }
 
@@ -410,7 +323,7 @@ static void coordinator_take(struct peers *p, const Freeal__Envelope *e)
 {
 	switch (e->body_case) {
 	case FREEAL__ENVELOPE__BODY_HELLO:
-		welcome_send(p);
+		welcome_send(p->coordinator.socket, &p->coordinator.trainer, p->selector_endpoint);
 		break;
 	case FREEAL__ENVELOPE__BODY_RESULTS:
 		results_take(p, e->results);

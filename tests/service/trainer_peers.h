@@ -7,19 +7,9 @@
 #define FREEAL_TESTS_TRAINER_PEERS_H
 
 #include "wire/stream.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
-#include <cmocka.h>
+#include "worker_peers.h"
 
 #define SAMPLE_COUNT 600
-#define CLASS_COUNT 3
-#define FOLD_COUNT 3
 #define RESULT_COUNT_MAX 32
 
 struct peer {
@@ -70,6 +60,5 @@ void model_pull(struct peers *p);
 void wait_for(struct peers *p, const uint32_t *what, uint32_t want);
 /* The result behind those that came so far; it must not be an error. */
 const Freeal__Result *wait_result(struct peers *p);
-uint64_t now(void);
 
 #endif
