@@ -64,19 +64,10 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .arg = "FILE",
 	     .help = "dry run: the samples"},
 	};
-	const struct option_program program = {
-	    .name = c->service.name,
-	    .summary = "Asks the LLM for labels on behalf of a freeal coordinator.",
-	    .entries = entries,
-	    .entry_count = sizeof entries / sizeof *entries,
-	};
-	struct option_rest rest;
-	enum err e = option_parse(&program, argc, argv, &rest, msg);
-	if (e)
+	enum err e = service_parse(&c->service, entries, sizeof entries / sizeof *entries, argc,
+				   argv, ret_done, msg);
+	if (e || *ret_done)
 		return e;
-	*ret_done = rest.done;
-	if (rest.done)
-		return ERR_OK;
 	if (c->dry_run && (!c->task || !c->input))
 		return err_set(msg, ERR_INVALID, "--dry-run needs --task and --input");
 	if (!c->dry_run && !c->coordinator)
@@ -112,7 +103,11 @@ static enum err serve(const struct config *c, struct err_msg *msg)
 int main(int argc, char **argv)
 {
 	struct config c = {
-	    .service = SERVICE_INIT("freeal-annotator"), .concurrency = 256, .probe_ms = 30000};
+	    .service = SERVICE_INIT("freeal-annotator",
+				    "Asks the LLM for labels on behalf of a freeal coordinator."),
+	    .concurrency = 256,
+	    .probe_ms = 30000,
+	};
 	struct err_msg msg = {0};
 	bool done = false;
 	enum err e = config_parse(&c, argc, argv, &done, &msg);

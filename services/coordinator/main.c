@@ -129,19 +129,10 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 	     .help = "bearer token; made if missing (PROJECT/token)"},
 	    SERVICE_OPTIONS(&o->service),
 	};
-	const struct option_program program = {
-	    .name = o->service.name,
-	    .summary = "Runs a project's rounds and serves its HTTP interface.",
-	    .entries = entries,
-	    .entry_count = sizeof entries / sizeof entries[0],
-	};
-	struct option_rest rest;
-	enum err e = option_parse(&program, argc, argv, &rest, msg);
-	if (e)
+	enum err e = service_parse(&o->service, entries, sizeof entries / sizeof *entries, argc,
+				   argv, ret_done, msg);
+	if (e || *ret_done)
 		return e;
-	*ret_done = rest.done;
-	if (rest.done)
-		return ERR_OK;
 	if (!o->project)
 		return err_set(msg, ERR_INVALID, "--project DIR is missing");
 	return service_start(&o->service, msg);
@@ -149,7 +140,11 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 
 int main(int argc, char **argv)
 {
-	struct options o = {.service = SERVICE_INIT("freeal-coordinator"), .http = "127.0.0.1:0"};
+	struct options o = {
+	    .service = SERVICE_INIT("freeal-coordinator",
+				    "Runs a project's rounds and serves its HTTP interface."),
+	    .http = "127.0.0.1:0",
+	};
 	struct err_msg msg = {.text = ""};
 	struct coordinator *c = NULL;
 	bool done = false;

@@ -34,16 +34,9 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .help = "where trainers connect to"},
 	    SERVICE_OPTIONS(&c->service),
 	};
-	const struct option_program program = {
-	    .name = c->service.name,
-	    .summary = "decides which labels are clean, for a coordinator",
-	    .entries = entries,
-	    .entry_count = sizeof entries / sizeof entries[0],
-	};
-	struct option_rest rest;
-	enum err e = option_parse(&program, argc, argv, &rest, msg);
-	*ret_done = !e && rest.done;
-	if (e || rest.done)
+	enum err e = service_parse(&c->service, entries, sizeof entries / sizeof *entries, argc,
+				   argv, ret_done, msg);
+	if (e || *ret_done)
 		return e;
 	if (!c->coordinator || !c->data || !c->bind)
 		return err_set(msg, ERR_INVALID, "--coordinator, --data and --bind are required");
@@ -52,7 +45,10 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 
 int main(int argc, char **argv)
 {
-	struct config c = {.service = SERVICE_INIT("freeal-selector")};
+	struct config c = {
+	    .service = SERVICE_INIT("freeal-selector",
+				    "decides which labels are clean, for a coordinator"),
+	};
 	struct err_msg msg = {0};
 	bool done;
 	enum err e = config_parse(&c, argc, argv, &done, &msg);

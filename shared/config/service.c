@@ -5,6 +5,18 @@
 
 #include <stdio.h>
 
+enum err service_parse(const struct service *s, const struct option_entry *entries,
+		       size_t entry_count, int argc, char **argv, bool *ret_done,
+		       struct err_msg *msg)
+{
+	const struct option_program program = {
+	    .name = s->name, .summary = s->summary, .entries = entries, .entry_count = entry_count};
+	struct option_rest rest;
+	enum err e = option_parse(&program, argc, argv, &rest, msg);
+	*ret_done = !e && rest.done;
+	return e;
+}
+
 enum err service_start(const struct service *s, struct err_msg *msg)
 {
 	enum log_level level;

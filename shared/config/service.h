@@ -2,9 +2,11 @@
  * What the main functions of the services have in common: the options that all have, the
  * log, the signal handlers, and how a failure is told.
  *
- *	struct service service = SERVICE_INIT("freeal-selector");
+ *	struct service service = SERVICE_INIT("freeal-selector", "decides which labels ...");
  *	const struct option_entry entries[] = {..., SERVICE_OPTIONS(&service)};
- *	e = option_parse(...);
+ *	e = service_parse(...);
+ *	if (!e && done)
+ *		return EXIT_CODE_OK;
  *	if (!e)
  *		e = service_start(&service, &msg);
  *	...
@@ -20,14 +22,15 @@
 
 struct service {
 	const char *name;      /* the program's, in the log and before messages */
+	const char *summary;   /* one line for its help */
 	const char *log_level; /* as on the command line */
 	bool parent_death;
 };
 
 /* Before the options are parsed. */
-#define SERVICE_INIT(program_name)                                                                 \
+#define SERVICE_INIT(program_name, program_summary)                                                \
 	{                                                                                          \
-		.name = (program_name), .log_level = "info"                                        \
+		.name = (program_name), .summary = (program_summary), .log_level = "info"          \
 	}
 
 /* Rows of a service's table of options: --log-level and --parent-death. */
@@ -42,6 +45,12 @@ struct service {
 		.name = "parent-death", .type = OPTION_FLAG, .value = &(service)->parent_death,    \
 		.help = "stop when the parent process ends"                                        \
 	}
+
+/* Parses the arguments, none of which are positional. `ret_done`, written in every case: help or
+ * version was printed and nothing is left to do. */
+enum err service_parse(const struct service *s, const struct option_entry *entries,
+		       size_t entry_count, int argc, char **argv, bool *ret_done,
+		       struct err_msg *msg) WARN_UNUSED;
 
 /* Starts the log and installs the signal handlers. ERR_INVALID: no such log level. */
 enum err service_start(const struct service *s, struct err_msg *msg) WARN_UNUSED;
