@@ -20,11 +20,20 @@ enum err path_set(struct path *ret_path, struct err_msg *msg, const char *fmt, .
 	return ERR_OK;
 }
 
+enum err path_set_folder(struct path *ret_path, const char *folder, struct err_msg *msg)
+{
+	size_t size = strlen(folder);
+	while (size > 1 && folder[size - 1] == '/')
+		size--;
+	return path_set(ret_path, msg, "%.*s", (int)size, folder);
+}
+
 static enum err make_one(const char *path, unsigned mode, struct err_msg *msg)
 {
 	if (mkdir(path, mode) == 0 || errno == EEXIST)
 		return ERR_OK;
-	return err_set(msg, ERR_IO, "cannot make the folder %s: %s", path, strerror(errno));
+	return err_set(msg, errno == ENOTDIR ? ERR_INVALID : ERR_IO,
+		       "cannot make the folder %s: %s", path, strerror(errno));
 }
 
 enum err path_make_folder(const char *path, unsigned mode, struct err_msg *msg)
@@ -93,9 +102,11 @@ enum err path_program(const char *name, struct path *ret_path, struct err_msg *m
 enum err path_project(const char *project, const char *out, struct path *ret_path,
 		      struct err_msg *msg)
 {
+	struct path folder;
 	if (project)
-		return path_set(ret_path, msg, "%s", project);
-	return path_set(ret_path, msg, "%s/.freeal", out ? out : "out");
+		return path_set_folder(ret_path, project, msg);
+	enum err e = path_set_folder(&folder, out ? out : "out", msg);
+	return e ? e : path_set(ret_path, msg, "%s/.freeal", folder.text);
 }
 
 enum err path_check_project(const char *project, struct err_msg *msg)

@@ -16,6 +16,9 @@ struct path {
 /* ERR_LIMIT where it is too long. */
 enum err path_set(struct path *ret_path, struct err_msg *msg, const char *fmt, ...)
     PRINTF_LIKE(3, 4) WARN_UNUSED;
+/* A folder as a user gave it, without slashes at its end. */
+enum err path_set_folder(struct path *ret_path, const char *folder,
+			 struct err_msg *msg) WARN_UNUSED;
 
 /* Makes a folder of this mode and those above it; those that are there are left as they are. */
 enum err path_make_folder(const char *path, unsigned mode, struct err_msg *msg) WARN_UNUSED;

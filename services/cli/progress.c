@@ -96,7 +96,8 @@ static void add_rate(const json_t *status, struct buf *out)
 	}
 	if (!(rate > 0))
 		return;
-	buf_printf(out, rate < 10 ? ", %.1f/s" : ", %.0f/s", rate);
+	if (rate >= 0.1)
+		buf_printf(out, rate < 10 ? ", %.1f/s" : ", %.0f/s", rate);
 	if (total <= done)
 		return;
 	buf_add_str(out, ", ");

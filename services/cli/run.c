@@ -31,7 +31,7 @@ struct run {
 	const char *task_path, *input, *out, *project_option, *log_level;
 	int64_t max_requests, annotators;
 	bool dry_run;
-	struct path project;
+	struct path out_folder, project;
 	struct task *task;
 	const char **label_names;
 	struct source_options source;
@@ -111,7 +111,9 @@ static enum err run_parse(struct run *r, int argc, char **argv, bool *ret_done, 
 		return err_set(msg, ERR_INVALID,
 			       "the input is read twice, so it can't be standard input; give a "
 			       "file");
-	return path_project(r->project_option, r->out, &r->project, msg);
+	e = path_set_folder(&r->out_folder, r->out, msg);
+	r->out = r->out_folder.text;
+	return e ? e : path_project(r->project_option, r->out, &r->project, msg);
 }
 
 static enum err run_check_programs(struct err_msg *msg)

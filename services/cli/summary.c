@@ -38,6 +38,15 @@ static void write_head(const json_t *report, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+/* Characters, not bytes. */
+static int width_of(const char *text)
+{
+	int width = 0;
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
 static void write_labels(const json_t *report, struct buf *out)
 {
 	json_t *labels = json_object_get(report, "labels");
@@ -48,16 +57,17 @@ static void write_labels(const json_t *report, struct buf *out)
 	json_t *value;
 	json_object_foreach(labels, name, value)
 	{
-		size_t size = strlen(name);
-		if (size > (size_t)width && size < NAME_COLUMNS_MAX)
-			width = (int)size;
+		int columns = width_of(name);
+		if (columns > width && columns < NAME_COLUMNS_MAX)
+			width = columns;
 	}
 	json_object_foreach(labels, name, value)
 	{
 		char n[32];
 		if (shown++ == LABELS_SHOWN)
 			break;
-		buf_printf(out, "  %-*s %12s", width, name,
+		int pad = width - width_of(name);
+		buf_printf(out, "  %s%*s %12s", name, pad > 0 ? pad : 0, "",
 			   console_count(n, count_of(labels, name)));
 		if (samples)
 			buf_printf(out, "  %5.1f %%",

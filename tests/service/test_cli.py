@@ -240,6 +240,14 @@ class Run(Case):
         self.assertTrue((self.folder / "some/where/labels.jsonl").exists())
         self.assertTrue((self.folder / "deep/er/project/samples.json").exists())
 
+    def test_slashes_at_the_end(self):
+        out, _ = self.run_freeal("--out", "some/where//")
+        self.assertIn("labels: some/where/labels.jsonl,", out)
+
+    def test_out_is_a_file(self):
+        _, err = self.run_freeal("--out", "in.csv", code=2)
+        self.assertIn("in.csv/.freeal", err)
+
     def test_dry_run_makes_nothing(self):
         out, _ = self.run_freeal("--dry-run")
         self.assertEqual("['--dry-run', '--task', 'task.yaml', '--input', 'in.csv']\n", out)

@@ -37,7 +37,7 @@ static void line_says_everything_once(void **state)
 	json_decref(status);
 }
 
-static void waiting_has_no_rate(void **state)
+static void no_rate_where_it_says_nothing(void **state)
 {
 	(void)state;
 	json_t *status = load("{\"phase\":\"generate\",\"round\":0,\"done\":1,\"total\":2,"
@@ -46,7 +46,12 @@ static void waiting_has_no_rate(void **state)
 	buf_init(&out, 4096);
 	progress_line(status, &out);
 	assert_string_equal(buf_str(&out), "round 0 generate 1/2 (50 %), waiting for you");
+	buf_reset(&out);
+	json_t *slow = load("{\"phase\":\"train\",\"done\":1,\"total\":2,\"rate\":0.05}");
+	progress_line(slow, &out);
+	assert_string_equal(buf_str(&out), "round 0 train 1/2 (50 %), 20 s left");
 	buf_done(&out);
+	json_decref(slow);
 	json_decref(status);
 }
 
@@ -184,7 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(line_says_everything_once),
-	    cmocka_unit_test(waiting_has_no_rate),
+	    cmocka_unit_test(no_rate_where_it_says_nothing),
 	    cmocka_unit_test(line_leaves_out_what_is_missing),
 	    cmocka_unit_test(block_fits_its_width),
 	    cmocka_unit_test(block_counts_columns_not_bytes),

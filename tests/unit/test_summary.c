@@ -48,6 +48,21 @@ static void full_report(void **state)
 	json_decref(report);
 }
 
+static void columns_are_characters(void **state)
+{
+	(void)state;
+	json_t *report =
+	    json_loads("{\"samples\":2,\"labels\":{\"日本語日本語\":1,\"abc\":1}}", 0, NULL);
+	assert_non_null(report);
+	struct buf out;
+	buf_init(&out, 1 << 16);
+	summary_write(report, &out);
+	assert_non_null(strstr(buf_str(&out), "\n  日本語日本語            1   50.0 %\n"
+					      "  abc               1   50.0 %\n"));
+	buf_done(&out);
+	json_decref(report);
+}
+
 static void empty_report(void **state)
 {
 	(void)state;
@@ -97,9 +112,8 @@ static void escapes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(full_report),
-	    cmocka_unit_test(empty_report),
-	    cmocka_unit_test(score_as_scikit_learn),
+	    cmocka_unit_test(full_report),  cmocka_unit_test(columns_are_characters),
+	    cmocka_unit_test(empty_report), cmocka_unit_test(score_as_scikit_learn),
 	    cmocka_unit_test(escapes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
