@@ -7,12 +7,15 @@
 #include "text/source.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BYTES_PER_TOKEN 4.0 /* a rule of thumb for English; other languages need more */
+/* Role and separators of a message in chat formats. */
+#define TOKENS_PER_MESSAGE 4.0
 #define STYLES_MAX 1000
 
 struct dryrun {
@@ -101,15 +104,31 @@ static size_t demonstrations_take(const struct dryrun *d, uint32_t round, bool w
 	return shots;
 }
 
+/* What the LLM reads of a request: the messages' contents, not the JSON around them. */
+static double body_tokens(const struct buf *body)
+{
+	double tokens = 0;
+	json_t *request = json_loadb(body->data, body->size, JSON_ALLOW_NUL, NULL);
+	size_t i;
+	json_t *message;
+	json_array_foreach(json_object_get(request, "messages"), i, message)
+	{
+		double bytes = (double)json_string_length(json_object_get(message, "content"));
+		tokens += bytes / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE;
+	}
+	json_decref(request);
+	return tokens;
+}
+
 /* Demonstrations stand in the estimate with the samples' mean size. */
-static double prompt_tokens(const struct dryrun *d, size_t body_bytes, size_t sample_bytes,
+static double prompt_tokens(const struct dryrun *d, const struct buf *body, size_t sample_bytes,
 			    const struct prompt_demonstration *demonstrations, size_t count)
 {
 	double mean = (double)d->text_bytes / (double)d->sample_count;
-	double bytes = (double)body_bytes - (double)sample_bytes + mean;
+	double more = mean - (double)sample_bytes;
 	for (size_t i = 0; i < count; i++)
-		bytes += mean - (double)demonstrations[i].text.size;
-	return bytes / BYTES_PER_TOKEN;
+		more += mean - (double)demonstrations[i].text.size;
+	return body_tokens(body) + more / BYTES_PER_TOKEN;
 }
 
 static double answer_tokens(const struct dryrun *d)
@@ -118,6 +137,11 @@ static double answer_tokens(const struct dryrun *d)
 	for (size_t i = 0; i < d->project->n_labels; i++)
 		bytes += (double)strlen(d->project->labels[i]->name);
 	return ceil(bytes / (double)d->project->n_labels / BYTES_PER_TOKEN);
+}
+
+static int usd_decimals(double usd)
+{
+	return usd < 0.1 ? 4 : 2;
 }
 
 static void expect(struct dryrun *d, uint32_t round, double requests, double tokens_in,
@@ -136,7 +160,7 @@ static void expect(struct dryrun *d, uint32_t round, double requests, double tok
 	(void)fprintf(d->out, "%.0f requests, about %.0f tokens in and %.0f out", requests,
 		      requests * tokens_in, requests * tokens_out);
 	if (priced)
-		(void)fprintf(d->out, ", about %.2f USD", usd);
+		(void)fprintf(d->out, ", about %.*f USD", usd_decimals(usd), usd);
 	(void)fputs("\n\n", d->out);
 }
 
@@ -167,8 +191,9 @@ static enum err generate_print(struct dryrun *d, struct err_msg *msg)
 	e = body_print(d, &body, e, msg);
 	if (!e) {
 		double mean = (double)d->text_bytes / (double)d->sample_count;
-		expect(d, 0, labels, (double)body.size / BYTES_PER_TOKEN,
-		       count * mean / BYTES_PER_TOKEN);
+		double most = prompt_generate_tokens_max(d->project->rounds[0]->llm, count);
+		expect(d, 0, labels, body_tokens(&body),
+		       fmin(count * mean / BYTES_PER_TOKEN, most));
 	}
 	buf_done(&body);
 	return e;
@@ -198,7 +223,7 @@ static enum err round_print(struct dryrun *d, uint32_t round, struct err_msg *ms
 				    &body);
 	if (!e)
 		expect(d, round, asked,
-		       prompt_tokens(d, body.size, d->styles[0].size, demonstrations, n),
+		       prompt_tokens(d, &body, d->styles[0].size, demonstrations, n),
 		       answer_tokens(d));
 	buf_done(&body);
 	return e;
@@ -210,10 +235,10 @@ static void total_print(const struct dryrun *d)
 	    d->out, "%" PRIu64 " samples in all: %.0f requests, about %.0f tokens in and %.0f out",
 	    d->sample_count, d->requests, d->tokens_in, d->tokens_out);
 	if (!d->unpriced)
-		(void)fprintf(d->out, ", about %.2f USD", d->usd);
+		(void)fprintf(d->out, ", about %.*f USD", usd_decimals(d->usd), d->usd);
 	(void)fputs(
-	    ".\nTokens are estimated as bytes / 4; what fails or, where llm.attempts is above "
-	    "1, has no usable\nanswer is asked again and comes on top.\n",
+	    ".\nTokens are estimated as bytes / 4, and 4 a message. What fails is asked again and "
+	    "comes on top;\nso does what has no usable answer, where llm.attempts is above 1.\n",
 	    d->out);
 	if (d->unpriced)
 		(void)fputs("For a price, give llm.usd_per_million: {in: ..., out: ...}.\n",

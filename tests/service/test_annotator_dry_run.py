@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -83,6 +84,10 @@ class DryRun(unittest.TestCase):
         (only,) = requests_of(run.stdout)
         self.assertEqual(len(only["messages"]), 2)
         self.assertIn("4 samples in all: 4 requests", run.stdout)
+        # The contents' bytes / 4 and 4 a message; the samples differ from the first in size.
+        read = sum(len(message["content"].encode()) / 4 + 4 for message in only["messages"])
+        said = int(re.search(r"about (\d+) tokens in", run.stdout).group(1))
+        self.assertLess(abs(said / 4 - read), 10)
         self.assertNotIn(" USD", run.stdout)
 
     def test_bad_input(self):
