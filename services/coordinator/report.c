@@ -95,16 +95,19 @@ static enum err rounds_json(struct store_txn *txn, json_t *report)
 {
 	json_t *rounds = json_array(), *total = json_object();
 	double seconds = 0.0;
-	enum err e = ERR_OK;
-	for (uint64_t i = 0; !e; i++) {
+	Freeal__StateRecord *state = NULL;
+	enum err e = meta_get(txn, "state", &freeal__state_record__descriptor, &state);
+	/* Rounds that were left out by an early end have no record. */
+	for (uint64_t i = 0; state && i <= state->round && (!e || e == ERR_NOT_FOUND); i++) {
 		Freeal__RoundRecord *record;
 		e = table_get(txn, TABLE_ROUNDS, store_key_u64(i),
 			      &freeal__round_record__descriptor, &record);
 		if (e)
-			break;
+			continue;
 		(void)json_array_append_new(rounds, round_json(txn, record, total, &seconds));
 		frame_message_free(record);
 	}
+	frame_message_free(state);
 	(void)json_object_set_new(report, "rounds", rounds);
 	(void)json_object_set_new(report, "phase_seconds", total);
 	(void)json_object_set_new(report, "seconds", json_real(seconds));

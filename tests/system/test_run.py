@@ -191,6 +191,8 @@ class Whole(Case):
         task = self.write_task(mock.url, rounds="[{shots: 6}, {relabel: 0.3}, {relabel: 0.3}]")
         text = self.run_to_end(task, self.write_input(rows[60:], "later.csv"), "out")
         self.assertIn("60 more samples than", text)
+        report = json.loads((self.path / "out" / "report.json").read_text())
+        self.assertEqual([(r["round"], r["asked"]) for r in report["rounds"]], [(0, 60), (3, 30)])
         self.assertEqual(len(self.labels("out")), 90)
         self.assertEqual(len(mock.records()) - asked, 30)
 
