@@ -145,6 +145,18 @@ static void ask_retry(struct annotator *a, struct ask *ask, const struct judgeme
 	ask_failed(a, ask, j->reason, error);
 }
 
+/* All are rejected so far. A probe is not tried for ever: it may be its text after all. */
+static void ask_rejected(struct annotator *a, struct ask *ask, const char *words)
+{
+	struct lane *l = lane_of(a, ask);
+	if (ask->probe) {
+		ask_failed(a, ask, "rejected", words);
+		return;
+	}
+	throttle_block(&l->throttle, a->now_ms);
+	lane_block(a, l, ask);
+}
+
 /* One line for the first request that an endpoint rejects: it may be a setting. */
 static void rejected_say(struct lane *l, const struct judgement *j, const struct outcome *o)
 {
@@ -181,6 +193,13 @@ static void ask_judged(struct annotator *a, struct ask *ask, const struct judgem
 		break;
 	case VERDICT_UNUSABLE:
 		rejected_say(l, j, o);
+		if (throttle_rejects_all(&l->throttle, j)) {
+			if (!l->blocked_said)
+				lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error,
+						   reply->error);
+			ask_rejected(a, ask, words);
+			break;
+		}
 		ask_unusable(a, ask, j->reason, error->message, strlen(error->message));
 		break;
 	case VERDICT_PAUSE:

@@ -179,6 +179,11 @@ static uint64_t pause_note(struct throttle *t, uint64_t retry_after_ms, uint64_t
 	return t->pause_until_ms > now_ms ? t->pause_until_ms - now_ms : 0;
 }
 
+bool throttle_rejects_all(const struct throttle *t, const struct judgement *j)
+{
+	return !t->answered && j->verdict == VERDICT_UNUSABLE && strcmp(j->reason, "rejected") == 0;
+}
+
 void throttle_block(struct throttle *t, uint64_t now_ms)
 {
 	if (!t->blocked)
@@ -189,9 +194,12 @@ void throttle_block(struct throttle *t, uint64_t now_ms)
 uint64_t throttle_note(struct throttle *t, const struct judgement *j, const struct outcome *o,
 		       uint32_t tries, uint64_t sent_ms, uint64_t now_ms)
 {
+	if (throttle_rejects_all(t, j))
+		return 0;
 	switch (j->verdict) {
 	case VERDICT_ANSWER:
 	case VERDICT_UNUSABLE:
+		t->answered = true;
 		t->blocked = false;
 		t->pauses = 0;
 		t->answer_ms = now_ms;

@@ -8,6 +8,8 @@
  *    requests in flight (additive increase, multiplicative decrease);
  *  - a wrong key, no credit, an unknown model or a bad certificate block it: nothing
  *    is sent but one probe now and then, until one goes through;
+ *  - a request that is rejected before any was answered says the same: the fault may
+ *    be a setting. Later it is that one text's;
  *  - other failures delay the one request (exponential backoff with jitter).
  */
 #ifndef FREEAL_ANNOTATOR_THROTTLE_H
@@ -80,6 +82,7 @@ struct throttle {
 	    pause_set_ms;   /* when the pause began; what was sent before can't lengthen it twice */
 	uint32_t pauses;    /* in a row, without an answer between them */
 	uint64_t answer_ms; /* when an answer last came; 0: never */
+	bool answered;	    /* a reply was read, ever */
 	bool blocked;
 	uint64_t probe_due_ms; /* while blocked */
 	uint64_t probe_ms;     /* between probes */
@@ -92,6 +95,9 @@ void throttle_init(struct throttle *t, uint32_t window_max, uint64_t probe_ms, u
  * that request waits before it is sent again (0 where it isn't). */
 uint64_t throttle_note(struct throttle *t, const struct judgement *j, const struct outcome *o,
 		       uint32_t tries, uint64_t sent_ms, uint64_t now_ms);
+
+/* Whether the endpoint has rejected all so far: the settings may be at fault. */
+bool throttle_rejects_all(const struct throttle *t, const struct judgement *j);
 
 /* Nothing goes through: only probes from now on. */
 void throttle_block(struct throttle *t, uint64_t now_ms);

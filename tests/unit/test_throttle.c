@@ -196,6 +196,27 @@ static void test_pause_endless(void **state)
 	assert_true(throttle_due_ms(&t, now_ms) - now_ms < 300);
 }
 
+static void test_rejects_all(void **state)
+{
+	(void)state;
+	struct throttle t;
+	throttle_init(&t, 8, 1000, 1);
+	const struct outcome bad = {.status = 400, .code = "", .retry_after_ms = RETRY_AFTER_NONE};
+	const struct outcome filtered = {
+	    .status = 400, .code = "content_filter", .retry_after_ms = RETRY_AFTER_NONE};
+	const struct outcome good = {.status = 200, .code = "", .retry_after_ms = RETRY_AFTER_NONE};
+	struct judgement rejected = throttle_judge(&bad), refused = throttle_judge(&filtered);
+	struct judgement answer = throttle_judge(&good);
+	assert_true(throttle_rejects_all(&t, &rejected));
+	assert_false(throttle_rejects_all(&t, &refused));
+	throttle_block(&t, 10);
+	(void)throttle_note(&t, &rejected, &bad, 0, 20, 30);
+	assert_true(t.blocked);
+	(void)throttle_note(&t, &answer, &good, 0, 40, 50);
+	assert_false(t.blocked);
+	assert_false(throttle_rejects_all(&t, &rejected));
+}
+
 static void test_block_and_probe(void **state)
 {
 	(void)state;
@@ -229,6 +250,7 @@ int main(void)
 	    cmocka_unit_test(test_delay_bounds),
 	    cmocka_unit_test(test_pause_with_retry_after),
 	    cmocka_unit_test(test_pause_endless),
+	    cmocka_unit_test(test_rejects_all),
 	    cmocka_unit_test(test_block_and_probe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
