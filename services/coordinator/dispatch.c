@@ -297,10 +297,11 @@ static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct p
 	return p->credit > held ? p->credit - held : 0;
 }
 
-/* Requests that the works in hand may still send at most. */
-static uint64_t requests_reserved(const struct coordinator *c)
+/* Requests that may be leased out: each work in hand has one reserved. */
+static uint64_t requests_free(const struct coordinator *c)
 {
-	return lease_count(c->leases);
+	uint64_t left = coordinator_requests_left(c), reserved = lease_count(c->leases);
+	return left > reserved ? left - reserved : 0;
 }
 
 /* The final model is with the trainer that made it. */
@@ -325,10 +326,8 @@ void dispatch_leases(struct coordinator *c)
 				continue;
 			size_t room = peer_room(c, i, p);
 			if (role == FREEAL__ROLE__ANNOTATOR) {
-				uint64_t left = coordinator_requests_left(c);
-				uint64_t reserved = requests_reserved(c);
-				left = left > reserved ? left - reserved : 0;
-				room = room < left ? room : (size_t)left;
+				uint64_t free_count = requests_free(c);
+				room = room < free_count ? room : (size_t)free_count;
 			}
 			if (room == 0 || pool_send(c, p) != ERR_OK)
 				continue;

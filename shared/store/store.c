@@ -265,11 +265,6 @@ enum err store_delete(struct store_txn *t, unsigned table, const void *key, size
 	return code == MDB_NOTFOUND ? ERR_OK : store_err(code);
 }
 
-enum err store_clear(struct store_txn *t, unsigned table)
-{
-	return store_err(mdb_drop(t->txn, t->store->tables[table], 0));
-}
-
 enum err store_count(struct store_txn *t, unsigned table, uint64_t *ret_count)
 {
 	MDB_stat stat;
@@ -332,14 +327,6 @@ enum err store_cursor_last(struct store_cursor *c, struct store_value *ret_key,
 			   struct store_value *ret_value)
 {
 	return cursor_get(c, (MDB_val){0}, MDB_LAST, ret_key, ret_value);
-}
-
-enum err store_backup(struct store *s, const char *dir, struct err_msg *msg)
-{
-	int code = mdb_env_copy2(s->env, dir, MDB_CP_COMPACT);
-	return code
-		   ? err_set(msg, store_err(code), "cannot copy to %s: %s", dir, mdb_strerror(code))
-		   : ERR_OK;
 }
 
 static void key_add(struct store_key *k, uint64_t value, size_t bytes)

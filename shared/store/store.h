@@ -57,7 +57,6 @@ enum err store_get(struct store_txn *t, unsigned table, const void *key, size_t 
 /* Deleting what isn't there is fine. */
 enum err store_delete(struct store_txn *t, unsigned table, const void *key,
 		      size_t key_bytes) WARN_UNUSED;
-enum err store_clear(struct store_txn *t, unsigned table) WARN_UNUSED;
 enum err store_count(struct store_txn *t, unsigned table, uint64_t *ret_count) WARN_UNUSED;
 
 enum err store_cursor_open(struct store_txn *t, unsigned table,
@@ -70,9 +69,6 @@ enum err store_cursor_next(struct store_cursor *c, struct store_value *ret_key,
 			   struct store_value *ret_value) WARN_UNUSED;
 enum err store_cursor_last(struct store_cursor *c, struct store_value *ret_key,
 			   struct store_value *ret_value) WARN_UNUSED;
-
-/* Hot copy of the environment into an empty directory. */
-enum err store_backup(struct store *s, const char *dir, struct err_msg *msg) WARN_UNUSED;
 
 /* Keys: integers big-endian, so that byte order is numeric order. */
 struct store_key {
