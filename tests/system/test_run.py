@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import sys
@@ -15,30 +14,9 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "service"))
 from mock_server import MockServer  # noqa: E402
+from topics import LABELS, samples, task_text  # noqa: E402
 
 BIN = pathlib.Path(os.environ["FREEAL_BIN"])
-LABELS = ["sound", "games", "mail"]
-KEYWORDS = {"sound": ["audio", "music"], "games": ["game", "puzzle"], "mail": ["mail", "spam"]}
-TOPIC = {
-    "sound": "song play tune listen record volume mixer speaker".split(),
-    "games": "player level board score cards enemy dungeon quest".split(),
-    "mail": "message inbox send address filter folder server list".split(),
-}
-FILLER = "a tool for the desktop with simple fast small library and support of many things".split()
-
-
-def samples(count, seed=1):
-    """Made-up texts: words of a topic and filler; two in three have a keyword."""
-    rng = random.Random(seed)
-    rows = []
-    for i in range(count):
-        label = LABELS[rng.randrange(3)]
-        words = rng.sample(TOPIC[label], 3) + rng.sample(FILLER, 4)
-        if rng.random() < 0.66:
-            words.append(rng.choice(KEYWORDS[label]))
-        rng.shuffle(words)
-        rows.append({"id": f"s{i}", "text": " ".join(words) + f" {i}", "label": label})
-    return rows
 
 
 class Case(unittest.TestCase):
@@ -46,13 +24,7 @@ class Case(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="freeal-system-")
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name)
-        (self.path / "mock.yaml").write_text(self.task_text("http://127.0.0.1:1/v1"))
-
-    def task_text(self, url, rounds="[{shots: 6}, {relabel: 0.3, shots: 6}]"):
-        labels = "\n".join(f"  - {{name: {name}, keywords: [{', '.join(KEYWORDS[name])}]}}" for name in LABELS)
-        return (f"task: topics\nlabels:\n{labels}\ninput: {{text: text, id: id, gold: label}}\n"
-                f"llm: {{url: {url}, model: freeal-mockllm-offline, concurrency: 16}}\n"
-                f"rounds: {rounds}\npool: 30\nseed: 3\n")
+        (self.path / "mock.yaml").write_text(task_text("http://127.0.0.1:1/v1"))
 
     def mock(self, *options, script=None):
         server = MockServer("--mode", "offline", "--task", str(self.path / "mock.yaml"), *options, script=script)
@@ -60,7 +32,7 @@ class Case(unittest.TestCase):
         return server
 
     def write_task(self, url, **more):
-        (self.path / "task.yaml").write_text(self.task_text(url, **more))
+        (self.path / "task.yaml").write_text(task_text(url, **more))
         return self.path / "task.yaml"
 
     def write_input(self, rows, name="input.csv"):
@@ -311,7 +283,7 @@ class WrongInput(Case):
 
     def test_bad_tasks_leave_nothing_behind(self):
         source = self.write_input(samples(5))
-        good = self.task_text("http://127.0.0.1:1/v1")
+        good = task_text("http://127.0.0.1:1/v1")
         for change, word in (
             (("seed: 3", "sead: 3"), "sead"),
             (("name: games", "name: Sound"), "ound"),
