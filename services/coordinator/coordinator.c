@@ -343,7 +343,8 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 	(void)snprintf(c->project_dir, sizeof c->project_dir, "%s", config->project_dir);
 	(void)snprintf(c->selector_endpoint, sizeof c->selector_endpoint, "%s",
 		       config->selector_endpoint ? config->selector_endpoint : "");
-	c->leases = lease_table_new(LEASE_TTR_MS);
+	c->ttr_ms = config->ttr_ms ? config->ttr_ms : LEASE_TTR_MS;
+	c->leases = lease_table_new(c->ttr_ms);
 	c->peers = peer_table_new();
 	c->inbox = inbox_new();
 	enum err e = c->leases && c->peers && c->inbox ? ERR_OK : ERR_NO_MEMORY;

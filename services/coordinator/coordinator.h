@@ -29,9 +29,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How long a lease lasts without a heartbeat. Workers send fifteen in that time, and one that
+ * sends none for two thirds of it is forgotten. */
 #define LEASE_TTR_MS 15000u
-#define HEARTBEAT_MS 1000u
-#define PEER_SILENT_MS 10000u
+#define LEASE_TTR_MS_MIN 750u
+#define HEARTBEATS_PER_LEASE 15u
 #define LABEL_NONE (-1)
 
 struct coordinator_config {
@@ -39,6 +41,7 @@ struct coordinator_config {
 	const char *project_dir;
 	const char *endpoint;	       /* ROUTER for the workers; NULL: no bus (the CLI's reads) */
 	const char *selector_endpoint; /* told to trainers */
+	uint32_t ttr_ms;	       /* of leases; 0: LEASE_TTR_MS */
 };
 
 /* Results acknowledged after the commit. */
@@ -81,6 +84,7 @@ struct coordinator {
 	uint64_t set_aside; /* samples asked in this phase without a usable answer */
 
 	struct agenda *agenda;
+	uint32_t ttr_ms;
 	struct lease_table *leases;
 	struct peer_table *peers;
 	struct pending_pull pending;

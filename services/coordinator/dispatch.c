@@ -207,7 +207,7 @@ static enum err order_make(struct coordinator *c, struct order *o, uint64_t inde
 	o->name = round_work_name(c->project, &c->state, index);
 	o->work.name = &o->name;
 	o->work.attempt = attempt;
-	o->work.ttr_ms = LEASE_TTR_MS;
+	o->work.ttr_ms = c->ttr_ms;
 	switch (o->name.kind) {
 	case FREEAL__WORK_KIND__GENERATE:
 		return order_generate(c, o);

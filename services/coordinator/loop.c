@@ -47,7 +47,7 @@ static void hello_take(struct coordinator *c, const struct peer_id *from,
 	body.project = c->project;
 	body.epoch.data = c->epoch;
 	body.epoch.len = sizeof c->epoch;
-	body.heartbeat_ms = HEARTBEAT_MS;
+	body.heartbeat_ms = c->ttr_ms / HEARTBEATS_PER_LEASE;
 	body.selector = c->selector_endpoint;
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	e.body_case = FREEAL__ENVELOPE__BODY_WELCOME;
@@ -228,7 +228,7 @@ static void peers_expire(struct coordinator *c)
 {
 	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 		struct peer *p = peer_get(c->peers, i);
-		if (!p || c->now_ms - p->heard_ms < PEER_SILENT_MS ||
+		if (!p || c->now_ms - p->heard_ms < c->ttr_ms / 3 * 2 ||
 		    lease_count_of(c->leases, i) > 0)
 			continue;
 		log_warn("peer_silent", "peer=%u", i);

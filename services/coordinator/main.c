@@ -17,6 +17,7 @@
 struct options {
 	struct service service;
 	const char *task, *project, *bind, *selector, *http, *port_file, *token_file;
+	int64_t ttr_ms;
 };
 
 /* Written beside, then renamed: a reader sees all of it or nothing. */
@@ -127,6 +128,14 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 	     .value = &o->token_file,
 	     .arg = "FILE",
 	     .help = "bearer token; made if missing (PROJECT/token)"},
+	    {.name = "ttr-ms",
+	     .env = "FREEAL_TTR_MS",
+	     .type = OPTION_INT,
+	     .value = &o->ttr_ms,
+	     .min = LEASE_TTR_MS_MIN,
+	     .max = 600000,
+	     .arg = "MS",
+	     .help = "how long work stays with a worker that is silent"},
 	    SERVICE_OPTIONS(&o->service),
 	};
 	enum err e = service_parse(&o->service, entries, sizeof entries / sizeof *entries, argc,
@@ -144,6 +153,7 @@ int main(int argc, char **argv)
 	    .service = SERVICE_INIT("freeal-coordinator",
 				    "Runs a project's rounds and serves its HTTP interface."),
 	    .http = "127.0.0.1:0",
+	    .ttr_ms = LEASE_TTR_MS,
 	};
 	struct err_msg msg = {.text = ""};
 	struct coordinator *c = NULL;
@@ -157,7 +167,8 @@ int main(int argc, char **argv)
 		struct coordinator_config config = {.task_path = o.task,
 						    .project_dir = o.project,
 						    .endpoint = o.bind,
-						    .selector_endpoint = o.selector};
+						    .selector_endpoint = o.selector,
+						    .ttr_ms = (uint32_t)o.ttr_ms};
 		e = coordinator_open(&config, &c, &msg);
 	}
 	if (!e)
