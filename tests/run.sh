@@ -21,5 +21,5 @@ fi
 docker/install-deps.sh run build test
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON -DSANITIZE="$sanitize"
 ninja -C "$build"
-exec ctest --test-dir "$build" -LE 'docker|slow|bench|fault-all' --output-on-failure \
+exec ctest --test-dir "$build" -LE 'docker|slow|bench' --output-on-failure \
 	-j "$(nproc)" "$@"

@@ -19,7 +19,8 @@ void stop_request(void)
 static void stop_on_signal(int number)
 {
 	int saved = errno;
-	if (stop_flag)
+	/* Whoever presses Ctrl-C twice wants out. A supervisor that repeats itself has SIGKILL. */
+	if (stop_flag && number == SIGINT)
 		_exit(128 + number);
 	stop_request();
 	errno = saved;

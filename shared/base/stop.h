@@ -9,8 +9,9 @@
 
 #include <stdbool.h>
 
-/* Installs the handlers and ignores SIGPIPE. A second signal ends the process at
- * once. With `parent_death`, the process also gets SIGTERM when its parent dies. */
+/* Installs the handlers and ignores SIGPIPE. A SIGINT that follows another signal ends the
+ * process at once; a further SIGTERM changes nothing. With `parent_death`, the process also
+ * gets SIGTERM when its parent dies. */
 enum err stop_install(bool parent_death) WARN_UNUSED;
 bool stop_requested(void);
 int stop_fd(void);

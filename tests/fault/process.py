@@ -1,0 +1,111 @@
+"""A program in a process group of its own, started, paused, killed and started again."""
+import os
+import signal
+import subprocess
+import time
+
+
+class Process:
+    """`argv` is a list or a function that makes one at each start. Standard error goes to
+    `log`, which later starts append to. A death that nobody asked for shows in `died`."""
+
+    def __init__(self, name, argv, log, stop_seconds=5):
+        self.name, self.argv, self.log, self.stop_seconds = name, argv, log, stop_seconds
+        self.process = None
+        self.starts = 0
+        self.paused = False
+        self.ending = False  # by our doing, or expected
+
+    def start(self, crash=None, crash_list=None, environment=None):
+        """`crash`: "POINT:N,...", where the process is to die; then its death is expected."""
+        if self.alive():
+            raise AssertionError(f"{self.name} runs already")
+        env = {**os.environ, **(environment or {})}
+        env.pop("CRASH_AT", None)
+        if crash:
+            env["CRASH_AT"] = crash
+        if crash_list:
+            env["CRASH_LIST"] = str(crash_list)
+        argv = self.argv() if callable(self.argv) else self.argv
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, env=env, start_new_session=True)
+        self.starts += 1
+        self.paused = False
+        self.ending = crash is not None
+        return self
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def died(self):
+        """Ended though nobody wanted it to."""
+        return self.process is not None and self.process.poll() is not None and not self.ending
+
+    def signal(self, number):
+        os.killpg(self.process.pid, number)
+
+    def kill(self):
+        """kill -9, whatever state it is in."""
+        self.ending = True
+        if self.alive():
+            self.signal(signal.SIGKILL)
+        return self.wait(10)
+
+    def pause(self):
+        """Returns once it has really stopped."""
+        self.signal(signal.SIGSTOP)
+        self.paused = True
+        deadline = time.monotonic() + 10
+        while self.alive() and self.state() != "T" and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def cont(self):
+        self.signal(signal.SIGCONT)
+        self.paused = False
+
+    def state(self):
+        """The kernel's letter: R, S, T ..."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat", encoding="ascii", errors="replace") as stat:
+                return stat.read().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return "X"
+
+    def terminate(self):
+        """SIGTERM, as `docker stop` sends it."""
+        self.ending = True
+        if self.paused:
+            self.cont()
+        if self.alive():
+            self.signal(signal.SIGTERM)
+
+    def wait(self, seconds):
+        """Its exit code; negative: the signal that killed it."""
+        return self.process.wait(timeout=seconds)
+
+    def stop(self):
+        """SIGTERM; it has to end in time. Returns the exit code."""
+        self.terminate()
+        return self.wait_stopped()
+
+    def wait_stopped(self):
+        """After terminate(): it has to end in time. Returns the exit code."""
+        try:
+            return self.wait(self.stop_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end within {self.stop_seconds} s of SIGTERM") from None
+
+    def restart(self, **options):
+        """kill -9 and a new start on the same data."""
+        self.kill()
+        return self.start(**options)
+
+    def text(self):
+        """All that it has logged, of all starts."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
