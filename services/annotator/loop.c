@@ -56,7 +56,7 @@ static enum err watch(struct loop *l, int fd, struct err_msg *msg)
 }
 
 static enum err loop_open(struct loop *l, void *zmq, const struct annotator_config *config,
-			  const char *coordinator, struct err_msg *msg)
+			  const char *coordinator, const struct auth *auth, struct err_msg *msg)
 {
 	const struct worker_handler handler = {
 	    .project = on_project,
@@ -75,8 +75,8 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 	e = endpoint_new(&l->clock, config->concurrency_max, annotator_done, l->annotator,
 			 &l->endpoint, msg);
 	if (!e)
-		e = worker_new(zmq, coordinator, FREEAL__ROLE__ANNOTATOR, &handler, &l->worker,
-			       msg);
+		e = worker_new(zmq, coordinator, auth, FREEAL__ROLE__ANNOTATOR, &handler,
+			       &l->worker, msg);
 	if (e)
 		return e;
 	annotator_connect(l->annotator, l->worker, l->endpoint);
@@ -123,13 +123,13 @@ static int loop_turn(struct loop *l)
 }
 
 enum err loop_run(const struct annotator_config *config, const char *coordinator,
-		  struct err_msg *msg)
+		  const struct auth *auth, struct err_msg *msg)
 {
 	struct loop l = {.epoll_fd = -1, .clock = clock_system()};
 	void *zmq = zmq_ctx_new();
 	if (!zmq)
 		return err_set(msg, ERR_NO_MEMORY, "no memory for ZeroMQ");
-	enum err e = loop_open(&l, zmq, config, coordinator, msg);
+	enum err e = loop_open(&l, zmq, config, coordinator, auth, msg);
 	if (!e)
 		log_info("started", "coordinator=%s concurrency=%u", coordinator,
 			 config->concurrency_max);

@@ -7,8 +7,8 @@
 #include "annotator/annotator.h"
 
 /* Runs until the process is asked to stop (ERR_OK) or the coordinator refuses it
- * (ERR_VERSION). Leases that are not done go back. */
+ * (ERR_VERSION). Leases that are not done go back. `auth`: the keys of a tcp:// endpoint. */
 WARN_UNUSED enum err loop_run(const struct annotator_config *config, const char *coordinator,
-			      struct err_msg *msg);
+			      const struct auth *auth, struct err_msg *msg);
 
 #endif

@@ -87,7 +87,10 @@ static void descriptors_raise(void)
 
 static enum err serve(const struct config *c, struct err_msg *msg)
 {
+	struct auth *auth = NULL;
 	enum err e = service_start(&c->service, msg);
+	if (!e)
+		e = auth_load(c->service.key, FREEAL__ROLE__ANNOTATOR, &auth, msg);
 	if (e)
 		return e;
 	descriptors_raise();
@@ -97,7 +100,9 @@ static enum err serve(const struct config *c, struct err_msg *msg)
 	    .probe_ms = (uint64_t)c->probe_ms,
 	    .seed = hash_mix((uint64_t)getpid(), clock_wall_ms(&clock)),
 	};
-	return loop_run(&config, c->coordinator, msg);
+	e = loop_run(&config, c->coordinator, auth, msg);
+	auth_free(auth);
+	return e;
 }
 
 int main(int argc, char **argv)

@@ -44,7 +44,7 @@ static enum err server_connect(struct model_server *m, const char *endpoint, str
 	m->context = zmq_ctx_new();
 	if (!m->context)
 		return err_set(msg, ERR_NO_MEMORY, "cannot set up ZeroMQ");
-	return socket_connect(m->context, endpoint, &m->socket, msg);
+	return socket_connect(m->context, endpoint, NULL, FREEAL__ROLE__TRAINER, &m->socket, msg);
 }
 
 enum err model_server_start(const char *model_folder, const char *log_level,

@@ -277,7 +277,7 @@ static enum err bus_open(struct coordinator *c, const struct coordinator_config 
 	c->zmq = zmq_ctx_new();
 	if (!c->zmq || getrandom(c->epoch, sizeof c->epoch, 0) != sizeof c->epoch)
 		return err_set(msg, ERR_IO, "cannot start ZeroMQ");
-	return socket_bind(c->zmq, config->endpoint, &c->socket, msg);
+	return socket_bind(c->zmq, config->endpoint, config->auth, &c->socket, msg);
 }
 
 /* A project folder that was made for nothing goes again. */

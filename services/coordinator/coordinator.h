@@ -42,6 +42,7 @@ struct coordinator_config {
 	const char *endpoint;	       /* ROUTER for the workers; NULL: no bus (the CLI's reads) */
 	const char *selector_endpoint; /* told to trainers */
 	uint32_t ttr_ms;	       /* of leases; 0: LEASE_TTR_MS */
+	const struct auth *auth;       /* keys for the bus; NULL: ipc:// alone */
 };
 
 /* Results acknowledged after the commit. */

@@ -6,6 +6,7 @@
 #include "config/service.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/http.h"
+#include "wire/auth.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,22 +158,27 @@ int main(int argc, char **argv)
 	};
 	struct err_msg msg = {.text = ""};
 	struct coordinator *c = NULL;
+	struct auth *auth = NULL;
 	bool done = false;
 	enum err e = options_read(argc, argv, &o, &done, &msg);
 	if (!e && done)
 		return EXIT_CODE_OK;
 	if (!e && sodium_init() < 0)
 		e = err_set(&msg, ERR_IO, "cannot start libsodium");
+	if (!e)
+		e = auth_load(o.service.key, FREEAL__ROLE__COORDINATOR, &auth, &msg);
 	if (!e) {
 		struct coordinator_config config = {.task_path = o.task,
 						    .project_dir = o.project,
 						    .endpoint = o.bind,
 						    .selector_endpoint = o.selector,
-						    .ttr_ms = (uint32_t)o.ttr_ms};
+						    .ttr_ms = (uint32_t)o.ttr_ms,
+						    .auth = auth};
 		e = coordinator_open(&config, &c, &msg);
 	}
 	if (!e)
 		e = serve(c, &o, &msg);
 	coordinator_close(c);
+	auth_free(auth);
 	return service_end(&o.service, e, &msg);
 }

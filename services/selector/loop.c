@@ -408,10 +408,10 @@ static enum err loop_open(struct loop *l)
 	l->zmq = zmq_ctx_new();
 	if (!l->zmq)
 		return err_set(l->msg, ERR_NO_MEMORY, "no memory for the bus");
-	e = socket_bind(l->zmq, config->bind, &l->trainers, l->msg);
+	e = socket_bind(l->zmq, config->bind, config->auth, &l->trainers, l->msg);
 	if (!e)
-		e = worker_new(l->zmq, config->coordinator, FREEAL__ROLE__SELECTOR, &handler,
-			       &l->worker, l->msg);
+		e = worker_new(l->zmq, config->coordinator, config->auth, FREEAL__ROLE__SELECTOR,
+			       &handler, &l->worker, l->msg);
 	if (!e && intake_new(l->history, l->trainers, &l->intake) != ERR_OK)
 		e = err_set(l->msg, ERR_NO_MEMORY, "no memory for streams");
 	return e ? e : runner_new(job_runner_run, NULL, &l->runner, l->msg);

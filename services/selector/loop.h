@@ -7,11 +7,13 @@
 #define FREEAL_SELECTOR_LOOP_H
 
 #include "base/err.h"
+#include "wire/auth.h"
 
 struct loop_config {
 	const char *coordinator; /* endpoint to connect to */
 	const char *data;	 /* directory of the store */
 	const char *bind;	 /* endpoint that trainers connect to */
+	const struct auth *auth; /* keys for both; NULL: ipc:// alone */
 };
 
 /* Runs until stop_requested. ERR_OK: asked to stop. */

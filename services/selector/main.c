@@ -58,8 +58,13 @@ int main(int argc, char **argv)
 		e = service_start(&c.service, &msg);
 	/* The products are small, and one thread gives the same sums on every machine. */
 	openblas_set_num_threads(1);
-	struct loop_config loop = {.coordinator = c.coordinator, .data = c.data, .bind = c.bind};
+	struct auth *auth = NULL;
+	if (!e)
+		e = auth_load(c.service.key, FREEAL__ROLE__SELECTOR, &auth, &msg);
+	struct loop_config loop = {
+	    .coordinator = c.coordinator, .data = c.data, .bind = c.bind, .auth = auth};
 	if (!e)
 		e = loop_run(&loop, &msg);
+	auth_free(auth);
 	return service_end(&c.service, e, &msg);
 }

@@ -92,7 +92,8 @@ static void selector_connect(struct loop *l, const char *endpoint)
 	struct socket *s;
 	struct err_msg msg;
 	if (strlen(endpoint) >= sizeof l->selector_endpoint ||
-	    socket_connect(l->zmq, endpoint, &s, &msg) != ERR_OK) {
+	    socket_connect(l->zmq, endpoint, l->config->auth, FREEAL__ROLE__SELECTOR, &s, &msg) !=
+		ERR_OK) {
 		log_warn("selector_endpoint_bad", "endpoint=%s", endpoint);
 		return;
 	}
@@ -438,8 +439,8 @@ static enum err loop_open(struct loop *l)
 	l->zmq = zmq_ctx_new();
 	if (!l->zmq)
 		return err_set(l->msg, ERR_NO_MEMORY, "cannot make a zmq context");
-	e = worker_new(l->zmq, config->coordinator, FREEAL__ROLE__TRAINER, &handler, &l->worker,
-		       l->msg);
+	e = worker_new(l->zmq, config->coordinator, config->auth, FREEAL__ROLE__TRAINER, &handler,
+		       &l->worker, l->msg);
 	if (!e)
 		e = supply_new(l->dataset, worker_socket(l->worker), &l->supply);
 	if (!e)

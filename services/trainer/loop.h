@@ -6,6 +6,7 @@
 #define FREEAL_TRAINER_LOOP_H
 
 #include "base/err.h"
+#include "wire/auth.h"
 
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct loop_config {
 	const char *coordinator; /* endpoint */
 	const char *data;	 /* directory: replica, streams in flight, model/ */
 	uint32_t thread_count;	 /* of a job */
+	const struct auth *auth; /* keys for coordinator and selector; NULL: ipc:// alone */
 };
 
 /* Runs until stop_requested. ERR_OK: asked to stop. */

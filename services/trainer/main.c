@@ -82,9 +82,15 @@ int main(int argc, char **argv)
 		e = service_start(&c.service, &msg);
 	if (c.threads == 0)
 		c.threads = threads_online();
-	struct loop_config loop = {
-	    .coordinator = c.coordinator, .data = c.data, .thread_count = (uint32_t)c.threads};
+	struct auth *auth = NULL;
 	if (!e)
-		e = c.serve ? serve_run(c.serve, c.bind, &msg) : loop_run(&loop, &msg);
+		e = auth_load(c.service.key, FREEAL__ROLE__TRAINER, &auth, &msg);
+	struct loop_config loop = {.coordinator = c.coordinator,
+				   .data = c.data,
+				   .thread_count = (uint32_t)c.threads,
+				   .auth = auth};
+	if (!e)
+		e = c.serve ? serve_run(c.serve, c.bind, auth, &msg) : loop_run(&loop, &msg);
+	auth_free(auth);
 	return service_end(&c.service, e, &msg);
 }

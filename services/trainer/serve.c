@@ -129,14 +129,15 @@ static enum err server_turns(struct server *s, struct err_msg *msg)
 	return ERR_OK;
 }
 
-enum err serve_run(const char *model_dir, const char *endpoint, struct err_msg *msg)
+enum err serve_run(const char *model_dir, const char *endpoint, const struct auth *auth,
+		   struct err_msg *msg)
 {
 	struct server s = {0};
 	enum err e = ngram_load(model_dir, &s.model, &s.labels, msg);
 	if (e)
 		return e;
 	void *zmq = zmq_ctx_new();
-	e = zmq ? socket_bind(zmq, endpoint, &s.socket, msg)
+	e = zmq ? socket_bind(zmq, endpoint, auth, &s.socket, msg)
 		: err_set(msg, ERR_NO_MEMORY, "cannot make a zmq context");
 	if (!e) {
 		log_info("serving", "model=%s labels=%zu", model_dir, s.labels.count);

@@ -6,8 +6,10 @@
 #define FREEAL_TRAINER_SERVE_H
 
 #include "base/err.h"
+#include "wire/auth.h"
 
-/* Runs until stop_requested. ERR_OK: asked to stop. */
-enum err serve_run(const char *model_dir, const char *endpoint, struct err_msg *msg) WARN_UNUSED;
+/* Runs until stop_requested. ERR_OK: asked to stop. `auth` as in socket_bind. */
+enum err serve_run(const char *model_dir, const char *endpoint, const struct auth *auth,
+		   struct err_msg *msg) WARN_UNUSED;
 
 #endif

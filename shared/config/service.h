@@ -24,6 +24,7 @@ struct service {
 	const char *name;      /* the program's, in the log and before messages */
 	const char *summary;   /* one line for its help */
 	const char *log_level; /* as on the command line */
+	const char *key;       /* its key file; NULL */
 	bool parent_death;
 };
 
@@ -33,14 +34,20 @@ struct service {
 		.name = (program_name), .summary = (program_summary), .log_level = "info"          \
 	}
 
-/* Rows of a service's table of options: --log-level and --parent-death. */
+/* Rows of a service's table of options: --key, --log-level and --parent-death. */
 #define SERVICE_OPTIONS(service)                                                                   \
-	{.name = "log-level",                                                                      \
-	 .env = "FREEAL_LOG_LEVEL",                                                                \
+	{.name = "key",                                                                            \
+	 .env = "FREEAL_KEY",                                                                      \
 	 .type = OPTION_STRING,                                                                    \
-	 .value = &(service)->log_level,                                                           \
-	 .arg = "LEVEL",                                                                           \
-	 .help = "debug, info, warn or error"},                                                    \
+	 .value = &(service)->key,                                                                 \
+	 .arg = "FILE",                                                                            \
+	 .help = "key file, for tcp:// endpoints; `freeal keys DIR` makes them"},                  \
+	    {.name = "log-level",                                                                  \
+	     .env = "FREEAL_LOG_LEVEL",                                                            \
+	     .type = OPTION_STRING,                                                                \
+	     .value = &(service)->log_level,                                                       \
+	     .arg = "LEVEL",                                                                       \
+	     .help = "debug, info, warn or error"},                                                \
 	{                                                                                          \
 		.name = "parent-death", .type = OPTION_FLAG, .value = &(service)->parent_death,    \
 		.help = "stop when the parent process ends"                                        \

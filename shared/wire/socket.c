@@ -7,6 +7,12 @@
 #include <string.h>
 #include <zmq.h>
 
+/* Without it, and without a ZAP handler, libzmq lets any key in. Older headers don't have it. */
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+#define ZAP_DOMAIN "freeal"
+
 struct socket {
 	void *zmq;
 	bool router;
@@ -15,7 +21,7 @@ struct socket {
 
 bool peer_id_equal(const struct peer_id *a, const struct peer_id *b)
 {
-	return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+	return a->size == b->size && a->role == b->role && memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
 static enum err socket_new(void *context, int type, struct socket **ret_socket, struct err_msg *msg)
@@ -46,37 +52,86 @@ static enum err socket_new(void *context, int type, struct socket **ret_socket, 
 	return ERR_OK;
 }
 
-enum err socket_bind(void *context, const char *endpoint, struct socket **ret_socket,
-		     struct err_msg *msg)
+static bool endpoint_plain(const char *endpoint)
 {
-	struct socket *s;
-	enum err e = socket_new(context, ZMQ_ROUTER, &s, msg);
-	if (e)
-		return e;
-	if (zmq_bind(s->zmq, endpoint) != 0) {
-		e = err_set(msg, ERR_IO, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
-		socket_free(s);
-		return e;
-	}
-	*ret_socket = s;
+	return strncmp(endpoint, "ipc://", 6) == 0 || strncmp(endpoint, "inproc://", 9) == 0;
+}
+
+static enum err key_missing(const char *endpoint, struct err_msg *msg)
+{
+	return err_set(msg, ERR_INVALID,
+		       "%s: a network socket needs a key: give --key FILE or set FREEAL_KEY "
+		       "(`freeal keys DIR` makes key files)",
+		       endpoint);
+}
+
+/* ROUTER: only the listed keys, which the ZAP handler knows, come in. */
+static enum err server_secure(struct socket *s, const struct auth *auth, struct err_msg *msg)
+{
+	int on = 1;
+	if (zmq_setsockopt(s->zmq, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) != 0 ||
+	    zmq_setsockopt(s->zmq, ZMQ_ZAP_ENFORCE_DOMAIN, &on, sizeof on) != 0 ||
+	    zmq_setsockopt(s->zmq, ZMQ_CURVE_SERVER, &on, sizeof on) != 0 ||
+	    zmq_setsockopt(s->zmq, ZMQ_CURVE_SECRETKEY, auth_secret(auth), AUTH_KEY_BYTES) != 0)
+		return err_set(msg, ERR_IO, "cannot encrypt: %s", zmq_strerror(errno));
 	return ERR_OK;
 }
 
-enum err socket_connect(void *context, const char *endpoint, struct socket **ret_socket,
-			struct err_msg *msg)
+static enum err client_secure(struct socket *s, const struct auth *auth, Freeal__Role server,
+			      struct err_msg *msg)
+{
+	const uint8_t *key = auth_server(auth, server);
+	if (!key)
+		return err_set(msg, ERR_INVALID, "%s has no `server %s` line", auth_path(auth),
+			       auth_role_name(server));
+	if (zmq_setsockopt(s->zmq, ZMQ_CURVE_SERVERKEY, key, AUTH_KEY_BYTES) != 0 ||
+	    zmq_setsockopt(s->zmq, ZMQ_CURVE_PUBLICKEY, auth_public(auth), AUTH_KEY_BYTES) != 0 ||
+	    zmq_setsockopt(s->zmq, ZMQ_CURVE_SECRETKEY, auth_secret(auth), AUTH_KEY_BYTES) != 0)
+		return err_set(msg, ERR_IO, "cannot encrypt: %s", zmq_strerror(errno));
+	return ERR_OK;
+}
+
+enum err socket_bind(void *context, const char *endpoint, const struct auth *auth,
+		     struct socket **ret_socket, struct err_msg *msg)
 {
 	struct socket *s;
+	bool plain = endpoint_plain(endpoint);
+	if (!plain && !auth)
+		return key_missing(endpoint, msg);
+	enum err e = socket_new(context, ZMQ_ROUTER, &s, msg);
+	if (e)
+		return e;
+	if (!plain)
+		e = server_secure(s, auth, msg);
+	if (!e && zmq_bind(s->zmq, endpoint) != 0)
+		e = err_set(msg, ERR_IO, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
+	if (e)
+		socket_free(s);
+	else
+		*ret_socket = s;
+	return e;
+}
+
+enum err socket_connect(void *context, const char *endpoint, const struct auth *auth,
+			Freeal__Role server, struct socket **ret_socket, struct err_msg *msg)
+{
+	struct socket *s;
+	bool plain = endpoint_plain(endpoint);
+	if (!plain && !auth)
+		return key_missing(endpoint, msg);
 	enum err e = socket_new(context, ZMQ_DEALER, &s, msg);
 	if (e)
 		return e;
-	if (zmq_connect(s->zmq, endpoint) != 0) {
+	if (!plain)
+		e = client_secure(s, auth, server, msg);
+	if (!e && zmq_connect(s->zmq, endpoint) != 0)
 		e = err_set(msg, ERR_INVALID, "cannot connect to %s: %s", endpoint,
 			    zmq_strerror(errno));
+	if (e)
 		socket_free(s);
-		return e;
-	}
-	*ret_socket = s;
-	return ERR_OK;
+	else
+		*ret_socket = s;
+	return e;
 }
 
 void socket_free(struct socket *s)
@@ -153,6 +208,13 @@ static void socket_skip(struct socket *s)
 	}
 }
 
+/* The ZAP handler gives a connection its role as the user's id. */
+static unsigned char message_role(zmq_msg_t *part)
+{
+	const char *user = zmq_msg_gets(part, "User-Id");
+	return user ? (unsigned char)auth_role_parse(user) : FREEAL__ROLE__ROLE_NONE;
+}
+
 enum err socket_receive(struct socket *s, struct peer_id *ret_from, struct frame **ret_frame,
 			struct err_msg *msg)
 {
@@ -172,6 +234,7 @@ enum err socket_receive(struct socket *s, struct peer_id *ret_from, struct frame
 			memcpy(from.bytes, zmq_msg_data(&part), size);
 			well_formed = zmq_msg_recv(&part, s->zmq, ZMQ_DONTWAIT) >= 0;
 		}
+		from.role = message_role(&part);
 	}
 	*ret_from = from;
 	if (!well_formed || zmq_msg_more(&part)) {

@@ -7,26 +7,35 @@
 #define FREEAL_WIRE_SOCKET_H
 
 #include "base/err.h"
+#include "wire/auth.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>
 
 #define PEER_ID_BYTES_MAX 32
 
-/* The identity frame of a peer on a ROUTER. */
+/* A peer on a ROUTER: its identity frame, and the role that its key is listed with. */
 struct peer_id {
 	unsigned char size;
 	unsigned char bytes[PEER_ID_BYTES_MAX];
+	unsigned char role; /* Freeal__Role; ROLE_NONE: it came without a key (ipc, inproc) */
 };
 
 bool peer_id_equal(const struct peer_id *a, const struct peer_id *b);
 
 struct socket;
 
-/* `context` is a zmq context. Both set `msg` when the endpoint can't be used. */
-enum err socket_bind(void *context, const char *endpoint, struct socket **ret_socket,
-		     struct err_msg *msg) WARN_UNUSED;
-enum err socket_connect(void *context, const char *endpoint, struct socket **ret_socket,
+/*
+ * `context` is a zmq context. Both set `msg` when the endpoint can't be used.
+ *
+ * ipc:// and inproc:// are plain; on any other endpoint both sides prove who they are with the
+ * keys of `auth`, which has to outlive the socket, and everything is encrypted. Without `auth` such
+ * an endpoint is ERR_INVALID. `server` is the role of the process that is connected to.
+ */
+enum err socket_bind(void *context, const char *endpoint, const struct auth *auth,
+		     struct socket **ret_socket, struct err_msg *msg) WARN_UNUSED;
+enum err socket_connect(void *context, const char *endpoint, const struct auth *auth,
+			Freeal__Role server, struct socket **ret_socket,
 			struct err_msg *msg) WARN_UNUSED;
 void socket_free(struct socket *s);
 

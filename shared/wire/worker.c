@@ -99,9 +99,9 @@ static void held_remove(struct worker *w, struct held **at)
 	free(h);
 }
 
-enum err worker_new(void *zmq_context, const char *endpoint, Freeal__Role role,
-		    const struct worker_handler *handler, struct worker **ret_worker,
-		    struct err_msg *msg)
+enum err worker_new(void *zmq_context, const char *endpoint, const struct auth *auth,
+		    Freeal__Role role, const struct worker_handler *handler,
+		    struct worker **ret_worker, struct err_msg *msg)
 {
 	struct worker *w = calloc(1, sizeof *w);
 	if (!w)
@@ -114,7 +114,8 @@ enum err worker_new(void *zmq_context, const char *endpoint, Freeal__Role role,
 		free(w);
 		return err_set(msg, ERR_IO, "no random numbers");
 	}
-	enum err e = socket_connect(zmq_context, endpoint, &w->socket, msg);
+	enum err e =
+	    socket_connect(zmq_context, endpoint, auth, FREEAL__ROLE__COORDINATOR, &w->socket, msg);
 	if (e) {
 		free(w);
 		return e;

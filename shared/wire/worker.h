@@ -38,9 +38,10 @@ struct worker_handler {
 	void *context;
 };
 
-enum err worker_new(void *zmq_context, const char *endpoint, Freeal__Role role,
-		    const struct worker_handler *handler, struct worker **ret_worker,
-		    struct err_msg *msg) WARN_UNUSED;
+/* `auth` is NULL, or the keys for the endpoint as in socket_connect. */
+enum err worker_new(void *zmq_context, const char *endpoint, const struct auth *auth,
+		    Freeal__Role role, const struct worker_handler *handler,
+		    struct worker **ret_worker, struct err_msg *msg) WARN_UNUSED;
 /* Hands unfinished leases back (as far as the socket takes it), then frees. */
 void worker_free(struct worker *w);
 

@@ -68,8 +68,10 @@ int peers_setup(void **state)
 	(void)snprintf(p->data, sizeof p->data, "%s/data", p->dir);
 	data_make(p);
 	p->zmq = zmq_ctx_new();
-	assert_int_equal(socket_bind(p->zmq, p->bus, &p->coordinator, &msg), ERR_OK);
-	assert_int_equal(socket_connect(p->zmq, p->bind, &p->trainer, &msg), ERR_OK);
+	assert_int_equal(socket_bind(p->zmq, p->bus, NULL, &p->coordinator, &msg), ERR_OK);
+	assert_int_equal(
+	    socket_connect(p->zmq, p->bind, NULL, FREEAL__ROLE__COORDINATOR, &p->trainer, &msg),
+	    ERR_OK);
 	selector_start(p);
 	*state = p;
 	return 0;

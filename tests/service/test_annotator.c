@@ -273,7 +273,7 @@ static int setup(void **state)
 	(void)snprintf(b->log, sizeof b->log, "%s/log", b->dir);
 	b->zmq = zmq_ctx_new();
 	struct err_msg msg;
-	if (socket_bind(b->zmq, b->bus, &b->socket, &msg) != ERR_OK)
+	if (socket_bind(b->zmq, b->bus, NULL, &b->socket, &msg) != ERR_OK)
 		return -1;
 	*state = b;
 	return 0;

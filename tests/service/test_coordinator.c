@@ -193,7 +193,8 @@ static struct worker *worker_make(struct bench *b, Freeal__Role role,
 	    .project = project_ignore, .lease = lease, .refused = refusal_fail, .context = b};
 	struct worker *w;
 	struct err_msg msg;
-	assert_int_equal(worker_new(b->context, b->endpoint, role, &handler, &w, &msg), ERR_OK);
+	assert_int_equal(worker_new(b->context, b->endpoint, NULL, role, &handler, &w, &msg),
+			 ERR_OK);
 	return w;
 }
 

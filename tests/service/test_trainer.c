@@ -77,7 +77,8 @@ static void serve_ask(struct peers *p, const char *endpoint)
 {
 	struct socket *s;
 	struct err_msg msg;
-	assert_int_equal(socket_connect(p->zmq, endpoint, &s, &msg), ERR_OK);
+	assert_int_equal(
+	    socket_connect(p->zmq, endpoint, NULL, FREEAL__ROLE__COORDINATOR, &s, &msg), ERR_OK);
 	ProtobufCBinaryData texts[2] = {{15, (uint8_t *)"the brake motor"},
 					{16, (uint8_t *)"some tenor opera"}};
 	Freeal__PredictRequest request = FREEAL__PREDICT_REQUEST__INIT;
@@ -176,7 +177,7 @@ static void test_selector_restart(void **state)
 	struct err_msg msg;
 	p->selector = (struct peer){0};
 	p->pull = (struct stream_pull){0};
-	assert_int_equal(socket_bind(p->zmq, p->selector_endpoint, &p->selector.socket, &msg),
+	assert_int_equal(socket_bind(p->zmq, p->selector_endpoint, NULL, &p->selector.socket, &msg),
 			 ERR_OK);
 	p->store = true;
 	(void)wait_result(p);

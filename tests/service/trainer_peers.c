@@ -74,8 +74,8 @@ int peers_setup(void **state)
 	texts_make(p);
 	p->zmq = zmq_ctx_new();
 	struct err_msg msg;
-	assert_int_equal(socket_bind(p->zmq, p->bus, &p->coordinator.socket, &msg), ERR_OK);
-	assert_int_equal(socket_bind(p->zmq, p->selector_endpoint, &p->selector.socket, &msg),
+	assert_int_equal(socket_bind(p->zmq, p->bus, NULL, &p->coordinator.socket, &msg), ERR_OK);
+	assert_int_equal(socket_bind(p->zmq, p->selector_endpoint, NULL, &p->selector.socket, &msg),
 			 ERR_OK);
 	p->store = true;
 	p->recipe = "default";

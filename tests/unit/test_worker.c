@@ -61,8 +61,8 @@ static int bench_make(void **state)
 					 .cancel = cancel_count,
 					 .refused = refusal_count,
 					 .context = b};
-	if (socket_bind(b->context, b->endpoint, &b->coordinator, &msg) ||
-	    worker_new(b->context, b->endpoint, FREEAL__ROLE__ANNOTATOR, &handler, &b->worker,
+	if (socket_bind(b->context, b->endpoint, NULL, &b->coordinator, &msg) ||
+	    worker_new(b->context, b->endpoint, NULL, FREEAL__ROLE__ANNOTATOR, &handler, &b->worker,
 		       &msg))
 		return -1;
 	*state = b;
