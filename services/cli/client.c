@@ -16,7 +16,7 @@
 
 struct client {
 	CURL *curl;
-	char base[64];
+	char base[320];
 	struct curl_slist *headers;
 };
 
@@ -57,11 +57,13 @@ void client_free(struct client *c)
 	free(c);
 }
 
-enum err client_set(struct client *c, unsigned port, const char *token)
+enum err client_set(struct client *c, const char *address, const char *token)
 {
-	(void)snprintf(c->base, sizeof c->base, "http://127.0.0.1:%u", port);
-	char header[512];
-	int n = snprintf(header, sizeof header, "Authorization: Bearer %s", token);
+	char base[sizeof c->base], header[512];
+	int n = snprintf(base, sizeof base, "http://%s", address);
+	if (n < 0 || (size_t)n >= sizeof base)
+		return ERR_LIMIT;
+	n = snprintf(header, sizeof header, "Authorization: Bearer %s", token);
 	if (n < 0 || (size_t)n >= sizeof header)
 		return ERR_LIMIT;
 	/* No round trip for a "100 Continue" before a large body. */
@@ -71,6 +73,7 @@ enum err client_set(struct client *c, unsigned port, const char *token)
 		curl_slist_free_all(headers);
 		return ERR_NO_MEMORY;
 	}
+	memcpy(c->base, base, sizeof base);
 	curl_slist_free_all(c->headers);
 	c->headers = more;
 	return ERR_OK;

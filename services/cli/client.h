@@ -1,5 +1,5 @@
 /*
- * A client of the coordinator's HTTP API on the loopback.
+ * A client of the coordinator's HTTP API.
  */
 #ifndef FREEAL_CLI_CLIENT_H
 #define FREEAL_CLI_CLIENT_H
@@ -16,8 +16,9 @@ typedef enum err client_data_fn(void *context, const void *data, size_t size, st
 
 enum err client_new(struct client **ret_client, struct err_msg *msg) WARN_UNUSED;
 void client_free(struct client *c);
-/* Whom to ask from now on; `token` is copied. */
-enum err client_set(struct client *c, unsigned port, const char *token) WARN_UNUSED;
+/* Whom to ask from now on: HOST:PORT, and the bearer token. Both are copied; ERR_LIMIT where one
+ * is too long. */
+enum err client_set(struct client *c, const char *address, const char *token) WARN_UNUSED;
 
 /*
  * All of these: ERR_AGAIN where nobody answers, or not now; ERR_CANCELLED where the

@@ -96,10 +96,10 @@ static enum err export_csv(struct session *s, struct output *o, struct err_msg *
 	return e;
 }
 
-static enum err export_write(const char *project, const char *path, bool as_csv,
+static enum err export_write(const struct place *place, const char *path, bool as_csv,
 			     struct err_msg *msg)
 {
-	const struct session_options options = {.project = project};
+	const struct session_options options = place_session(place);
 	struct session *session = NULL;
 	struct output o = {0};
 	enum err e = session_open(&options, &session, msg);
@@ -147,6 +147,6 @@ int command_export(int argc, char **argv)
 	if (!e && !as_csv && strcmp(format, "jsonl") != 0)
 		e = err_set(&msg, ERR_INVALID, "--format is jsonl or csv, not %.50s", format);
 	if (!e)
-		e = export_write(place.path.text, path, as_csv, &msg);
+		e = export_write(&place, path, as_csv, &msg);
 	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
 }

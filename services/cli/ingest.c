@@ -44,8 +44,9 @@ static void ingest_reject(void *context, uint64_t line, const char *reason)
 	buf_done(&text);
 }
 
-static enum err ingest_post(struct ingest *g, const struct task *task, const char *const *labels,
-			    struct samples_counts *ret_counts, struct err_msg *msg)
+static enum err ingest_post(struct ingest *g, struct session *session, const struct task *task,
+			    const char *const *labels, struct samples_counts *ret_counts,
+			    struct err_msg *msg)
 {
 	const struct source_options options = {
 	    .columns = task_columns(task),
@@ -56,15 +57,10 @@ static enum err ingest_post(struct ingest *g, const struct task *task, const cha
 	    .reject = g->strict ? NULL : ingest_reject,
 	    .reject_context = g,
 	};
-	const struct session_options session_options = {.project = g->place.path.text};
 	struct source *source = NULL;
-	struct session *session = NULL;
 	enum err e = source_open(g->input, &options, &source, msg);
 	if (!e)
-		e = session_open(&session_options, &session, msg);
-	if (!e)
 		e = samples_post(session, source, ingest_reject, g, ret_counts, msg);
-	session_close(session);
 	source_free(source);
 	return e;
 }
@@ -82,22 +78,21 @@ static enum err ingest_end(struct ingest *g, struct err_msg *msg)
 
 static enum err ingest_all(struct ingest *g, struct err_msg *msg)
 {
-	struct path task_path;
+	const struct session_options options = place_session(&g->place);
+	struct session *session = NULL;
 	struct task *task = NULL;
 	const char **labels = NULL;
 	struct samples_counts counts = {0};
-	enum err e = path_check_project(g->place.path.text, msg);
+	enum err e = session_open(&options, &session, msg);
 	if (!e)
-		e = path_set(&task_path, msg, "%s/task.yaml", g->place.path.text);
-	if (!e)
-		e = task_load(g->task_path ? g->task_path : task_path.text, &task, msg);
+		e = session_task(session, g->task_path, &task, msg);
 	if (!e && !(labels = task_label_names(task)))
 		e = err_set(msg, ERR_NO_MEMORY, "no memory");
 	if (!e && g->rejects_path)
 		e = output_open(&g->rejects, g->rejects_path, msg);
 	if (!e) {
 		struct err_msg end_msg;
-		e = ingest_post(g, task, labels, &counts, msg);
+		e = ingest_post(g, session, task, labels, &counts, msg);
 		enum err end = ingest_end(g, &end_msg);
 		if (!e && end)
 			e = err_set(msg, end, "%s", end_msg.text);
@@ -109,6 +104,7 @@ static enum err ingest_all(struct ingest *g, struct err_msg *msg)
 		e = err_set(msg, ERR_INVALID, "%" PRIu64 " rows were refused%s%s", g->rejected,
 			    g->rejects_path ? "; see " : "",
 			    g->rejects_path ? g->rejects_path : "");
+	session_close(session);
 	free(labels);
 	task_free(task);
 	return e;

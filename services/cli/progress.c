@@ -258,8 +258,11 @@ static void show_line(struct progress *p, const json_t *status, uint64_t now_ms)
 	struct buf line;
 	buf_init(&line, TEXT_BYTES_MAX);
 	progress_line(status, &line);
-	(void)fprintf(p->out, "freeal: %s\n", buf_str(&line));
-	(void)fflush(p->out);
+	if (strncmp(buf_str(&line), p->line, sizeof p->line - 1) != 0) {
+		(void)snprintf(p->line, sizeof p->line, "%s", buf_str(&line));
+		(void)fprintf(p->out, "freeal: %s\n", buf_str(&line));
+		(void)fflush(p->out);
+	}
 	buf_done(&line);
 }
 

@@ -1,6 +1,6 @@
 /*
  * How far a run is, for people: one live block on a terminal, else a line when the
- * phase changes and every PROGRESS_LINE_MS.
+ * phase changes and every PROGRESS_LINE_MS as far as anything changes.
  *
  * `status` is the JSON of GET /v1/status; what it lacks is left out.
  */
@@ -33,6 +33,7 @@ struct progress {
 	unsigned block_lines; /* of the block that stands on the terminal */
 	uint64_t line_ms;     /* when the last line was printed */
 	char phase[64];	      /* phase and round of the last line */
+	char line[512];	      /* the last line, as far as it is compared */
 	char alarm[512];      /* the alarm that was printed last */
 };
 

@@ -1,8 +1,10 @@
 #include "cli/session.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/stop.h"
 #include "cli/children.h"
+#include "cli/console.h"
 #include "cli/path.h"
 #include "cli/run_folder.h"
 
@@ -21,10 +23,14 @@
 #define LOCK_MS 2000	   /* for another command's lock */
 #define LOOK_MS 20
 #define RETRY_MS 100
+#define ANSWER_MS 1000 /* between looks for a server */
+#define TASK_BYTES_MAX (16u << 20)
 
 struct session {
 	struct path project;
 	struct path folder; /* the run folder; through the link where it isn't ours */
+	const char *server; /* where it runs elsewhere, else NULL */
+	const char *token_file;
 	const char *log_level;
 	struct client *client;
 	struct children *children; /* NULL where another command runs the services */
@@ -35,11 +41,6 @@ struct session {
 bool session_owns(const struct session *s)
 {
 	return s->children != NULL;
-}
-
-const char *session_project(const struct session *s)
-{
-	return s->project.text;
 }
 
 uint64_t session_now_ms(const struct session *s)
@@ -58,12 +59,9 @@ enum err session_wait(struct session *s, int wait_ms, struct err_msg *msg)
 }
 
 /* The first line of a small file, which appears complete (it is renamed into place). */
-static bool line_read(const char *folder, const char *name, char *ret_line, size_t size)
+static bool line_read(const char *path, char *ret_line, size_t size)
 {
-	struct path p;
-	if (path_set(&p, NULL, "%s/%s", folder, name))
-		return false;
-	int fd = open(p.text, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	ssize_t n = read(fd, ret_line, size - 1);
@@ -78,16 +76,23 @@ static bool line_read(const char *folder, const char *name, char *ret_line, size
 /* Reads port and token of the run folder; false where they aren't there (yet). */
 static bool session_find(struct session *s)
 {
-	char port[16], token[256];
-	if (!line_read(s->folder.text, "port", port, sizeof port))
+	char port[16], token[256], address[32];
+	struct path port_file, token_file;
+	if (s->server)
+		return true;
+	if (path_set(&port_file, NULL, "%s/port", s->folder.text) ||
+	    path_set(&token_file, NULL, "%s/token", s->folder.text))
+		return false;
+	if (!line_read(port_file.text, port, sizeof port))
 		return false;
 	char *end;
 	unsigned long number = strtoul(port, &end, 10);
 	if (*end || number == 0 || number > 65535)
 		return false;
-	if (!line_read(s->folder.text, "token", token, sizeof token))
+	if (!line_read(token_file.text, token, sizeof token))
 		return false;
-	return client_set(s->client, (unsigned)number, token) == ERR_OK;
+	(void)snprintf(address, sizeof address, "127.0.0.1:%lu", number);
+	return client_set(s->client, address, token) == ERR_OK;
 }
 
 static enum err ignore_data(void *context, const void *data, size_t size, struct err_msg *msg)
@@ -187,6 +192,37 @@ static enum err session_wait_coordinator(struct session *s, struct err_msg *msg)
 	return ERR_OK;
 }
 
+/* A coordinator that runs elsewhere. */
+static enum err session_reach(struct session *s, const struct session_options *options,
+			      struct err_msg *msg)
+{
+	char token[256] = "";
+	const char *colon = strrchr(options->server, ':');
+	if (!colon || colon == options->server || !colon[1])
+		return err_set(msg, ERR_INVALID, "the server is given as HOST:PORT, not as %.100s",
+			       options->server);
+	if (options->token_file && !line_read(options->token_file, token, sizeof token))
+		return err_set(msg, ERR_INVALID, "cannot read the server's token from %s: %s",
+			       options->token_file, strerror(errno));
+	s->server = options->server;
+	enum err e = client_set(s->client, s->server, token);
+	if (e)
+		return err_set(msg, e, "the server's name or token is too long");
+	bool said = false;
+	while (!session_answers(s)) {
+		if (!options->patient)
+			return err_set(msg, ERR_AGAIN, "no coordinator answers at %s; is it up?",
+				       s->server);
+		if (!said)
+			console_say("waiting for the coordinator at %s", s->server);
+		said = true;
+		e = session_wait(s, ANSWER_MS, msg);
+		if (e)
+			return e;
+	}
+	return ERR_OK;
+}
+
 /* Makes this session the one that runs the services. */
 static enum err session_own(struct session *s, const struct session_options *options,
 			    struct err_msg *msg)
@@ -235,7 +271,8 @@ static enum err session_attach(struct session *s, const struct session_options *
 enum err session_open(const struct session_options *options, struct session **ret_session,
 		      struct err_msg *msg)
 {
-	enum err e = options->create ? ERR_OK : path_check_project(options->project, msg);
+	bool here = !options->server;
+	enum err e = here && !options->create ? path_check_project(options->project, msg) : ERR_OK;
 	if (e)
 		return e;
 	struct session *s = calloc(1, sizeof *s);
@@ -244,13 +281,13 @@ enum err session_open(const struct session_options *options, struct session **re
 	s->lock_fd = -1;
 	s->clock = clock_system();
 	s->log_level = options->log_level ? options->log_level : "info";
-	e = path_set(&s->project, msg, "%s", options->project);
-	if (!e && options->create)
+	e = client_new(&s->client, msg);
+	if (!e && here)
+		e = path_set(&s->project, msg, "%s", options->project);
+	if (!e && here && options->create)
 		e = path_make_folder(options->project, 0700, msg);
 	if (!e)
-		e = client_new(&s->client, msg);
-	if (!e)
-		e = session_attach(s, options, msg);
+		e = here ? session_attach(s, options, msg) : session_reach(s, options, msg);
 	if (e) {
 		session_close(s);
 		return e;
@@ -318,6 +355,33 @@ enum err session_json(struct session *s, const char *path, const void *body, siz
 			return err_set(msg, e, "%s", why.text);
 		(void)session_find(s);
 	}
+}
+
+static enum err task_data(void *context, const void *data, size_t size, struct err_msg *msg)
+{
+	struct buf *text = context;
+	buf_add(text, data, size);
+	return buf_error(text) ? err_set(msg, ERR_LIMIT, "the project's task file is too large")
+			       : ERR_OK;
+}
+
+enum err session_task(struct session *s, const char *path, struct task **ret_task,
+		      struct err_msg *msg)
+{
+	struct path own;
+	if (path)
+		return task_load(path, ret_task, msg);
+	if (!s->server) {
+		enum err e = path_set(&own, msg, "%s/task.yaml", s->project.text);
+		return e ? e : task_load(own.text, ret_task, msg);
+	}
+	struct buf text;
+	buf_init(&text, TASK_BYTES_MAX);
+	enum err e = session_stream(s, "/v1/task", task_data, &text, msg);
+	if (!e)
+		e = task_parse("the project's task file", buf_str(&text), text.size, ret_task, msg);
+	buf_done(&text);
+	return e;
 }
 
 enum err session_stream(struct session *s, const char *path, client_data_fn *data, void *context,

@@ -54,9 +54,31 @@ static void status_print(const json_t *status, bool running)
 	buf_done(&text);
 }
 
-static enum err status_show(const char *project, bool as_json, struct err_msg *msg)
+static enum err ignore_data(void *context, const void *data, size_t size, struct err_msg *msg)
 {
-	const struct session_options options = {.project = project};
+	(void)context;
+	(void)data;
+	(void)size;
+	(void)msg;
+	return ERR_OK;
+}
+
+static enum err status_health(const struct place *place, struct err_msg *msg)
+{
+	struct session_options options = place_session(place);
+	struct session *session = NULL;
+	enum err e = session_open(&options, &session, msg);
+	if (!e && session_owns(session))
+		e = err_set(msg, ERR_NOT_FOUND, "no coordinator runs at %s", options.project);
+	if (!e)
+		e = session_stream(session, "/healthz", ignore_data, NULL, msg);
+	session_close(session);
+	return e;
+}
+
+static enum err status_show(const struct place *place, bool as_json, struct err_msg *msg)
+{
+	const struct session_options options = place_session(place);
 	struct session *session = NULL;
 	json_t *status = NULL;
 	enum err e = session_open(&options, &session, msg);
@@ -76,10 +98,14 @@ static enum err status_show(const char *project, bool as_json, struct err_msg *m
 int command_status(int argc, char **argv)
 {
 	struct place place = {0};
-	bool as_json = false;
+	bool as_json = false, health = false;
 	const struct option_entry entries[] = {
 	    PLACE_OPTIONS(&place),
 	    {.name = "json", .type = OPTION_FLAG, .value = &as_json, .help = "as JSON"},
+	    {.name = "health",
+	     .type = OPTION_FLAG,
+	     .value = &health,
+	     .help = "only tell by the exit code whether its coordinator answers"},
 	};
 	const struct option_program program = {
 	    .name = "freeal status",
@@ -93,6 +119,6 @@ int command_status(int argc, char **argv)
 	if (!e && done)
 		return EXIT_CODE_OK;
 	if (!e)
-		e = status_show(place.path.text, as_json, &msg);
+		e = health ? status_health(&place, &msg) : status_show(&place, as_json, &msg);
 	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
 }

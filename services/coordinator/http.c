@@ -221,14 +221,10 @@ static enum MHD_Result model_list(struct http *h, struct MHD_Connection *connect
 	return result;
 }
 
-static enum MHD_Result model_get(struct http *h, struct MHD_Connection *connection,
-				 const char *name)
+static enum MHD_Result reply_file(struct MHD_Connection *connection, const char *path,
+				  const char *type)
 {
-	char path[1400];
 	struct stat info;
-	if (name[0] == '.' || strchr(name, '/') || strlen(name) > 128)
-		return reply_error(connection, 404, "no such file");
-	(void)snprintf(path, sizeof path, "%s/model/%s", h->c->project_dir, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
 		if (fd >= 0)
@@ -240,10 +236,28 @@ static enum MHD_Result model_get(struct http *h, struct MHD_Connection *connecti
 		(void)close(fd);
 		return MHD_NO;
 	}
-	(void)MHD_add_response_header(r, "Content-Type", "application/octet-stream");
+	(void)MHD_add_response_header(r, "Content-Type", type);
 	enum MHD_Result queued = MHD_queue_response(connection, 200, r);
 	MHD_destroy_response(r);
 	return queued;
+}
+
+static enum MHD_Result model_get(struct http *h, struct MHD_Connection *connection,
+				 const char *name)
+{
+	char path[1400];
+	if (name[0] == '.' || strchr(name, '/') || strlen(name) > 128)
+		return reply_error(connection, 404, "no such file");
+	(void)snprintf(path, sizeof path, "%s/model/%s", h->c->project_dir, name);
+	return reply_file(connection, path, "application/octet-stream");
+}
+
+/* The project's copy of the task file: a client on another host reads column names in it. */
+static enum MHD_Result task_get(struct http *h, struct MHD_Connection *connection)
+{
+	char path[1200];
+	(void)snprintf(path, sizeof path, "%s/task.yaml", h->c->project_dir);
+	return reply_file(connection, path, "application/yaml");
 }
 
 static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connection,
@@ -266,6 +280,8 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 		return labels_get(h, connection);
 	if (strcmp(url, "/v1/report") == 0)
 		return report_get(h, connection);
+	if (strcmp(url, "/v1/task") == 0)
+		return task_get(h, connection);
 	if (strcmp(url, "/v1/model") == 0)
 		return model_list(h, connection);
 	if (strncmp(url, "/v1/model/", 10) == 0)

@@ -119,7 +119,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(200, {"ok": True})
         if not self.allowed():
             return None
-        answers = {"/v1/status": status, "/v1/labels": labels,
+        answers = {"/v1/status": status, "/v1/task": lambda: open(os.path.join(args.project, "task.yaml"), "rb").read(), "/v1/labels": labels,
                    "/v1/report": lambda: {"task": "t", "samples": len(samples)},
                    "/v1/model": lambda: {"files": ["../x" if "bad-model" in words else "model.json"]},
                    "/v1/model/model.json": lambda: b"{}"}
@@ -140,7 +140,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.reply(200, {})
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+port = int((args.http or ":0").rpartition(":")[2])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
 server.daemon_threads = True
 started = os.path.exists(starts_path)
 with open(args.token_file, "w") as out:

@@ -154,16 +154,19 @@ static void lines_come_now_and_then(void **state)
 	FILE *out = open_memstream(&text, &size);
 	struct progress p = {.out = out};
 	json_t *status = load("{\"phase\":\"train\",\"round\":1}");
+	json_t *more = load("{\"phase\":\"train\",\"round\":1,\"done\":1,\"total\":2}");
 	json_t *next = load("{\"phase\":\"select\",\"round\":1}");
 	progress_show(&p, status, 1000);
-	progress_show(&p, status, 1250);
+	progress_show(&p, more, 1250);
 	progress_show(&p, status, 1000 + PROGRESS_LINE_MS);
-	progress_show(&p, next, 1000 + PROGRESS_LINE_MS + 1);
+	progress_show(&p, more, 1000 + 2 * PROGRESS_LINE_MS);
+	progress_show(&p, next, 1000 + 2 * PROGRESS_LINE_MS + 1);
 	assert_int_equal(fclose(out), 0);
-	assert_string_equal(text, "freeal: round 1 train\nfreeal: round 1 train\n"
+	assert_string_equal(text, "freeal: round 1 train\nfreeal: round 1 train 1/2 (50 %)\n"
 				  "freeal: round 1 select\n");
 	free(text);
 	json_decref(status);
+	json_decref(more);
 	json_decref(next);
 }
 
