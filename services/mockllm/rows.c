@@ -5,10 +5,7 @@
 
 #include <jansson.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 enum err rows_string(const struct json_t *row, const char *key, struct chat_text *ret_text,
 		     struct err_msg *msg)
@@ -38,16 +35,17 @@ static enum err file_read(struct jsonl *lines, const char *path, rows_fn *each, 
 
 enum err rows_read(const char *path, rows_fn *each, void *context, struct err_msg *msg)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(msg, ERR_INVALID, "%s: %s", path, strerror(errno));
+	struct input *input;
+	enum err e = input_open(path, INPUT_WAIT, &input, msg);
+	if (e)
+		return e;
 	struct jsonl *lines = NULL;
-	enum err e = jsonl_new(fd, RECORD_BYTES_MAX, &lines);
+	e = jsonl_new(input, RECORD_BYTES_MAX, &lines);
 	if (e)
 		(void)err_set(msg, e, "out of memory");
 	else
 		e = file_read(lines, path, each, context, msg);
 	jsonl_free(lines);
-	close(fd);
+	input_free(input);
 	return e;
 }

@@ -21,7 +21,8 @@ struct csv {
 	struct csv_field *fields;
 	size_t field_count;
 	size_t field_capacity;
-	size_t at; /* where scanning stands, from the record's first byte */
+	size_t at;	 /* where scanning stands, from the record's first byte */
+	bool skips_line; /* the rest of a bad record's first line is passed */
 };
 
 /* What is known of the record that is being scanned. */
@@ -31,7 +32,7 @@ struct csv_scan {
 	uint64_t quote_line; /* of the last quoted field */
 };
 
-static enum err csv_make(const struct csv_options *options, struct csv **ret_csv)
+enum err csv_new(struct input *input, const struct csv_options *options, struct csv **ret_csv)
 {
 	struct csv *c = calloc(1, sizeof *c);
 	if (!c)
@@ -40,25 +41,9 @@ static enum err csv_make(const struct csv_options *options, struct csv **ret_csv
 	if (!c->options.separator)
 		c->options.separator = ',';
 	c->line = 1;
+	reader_init(&c->reader, input, options->record_bytes_max);
 	*ret_csv = c;
 	return ERR_OK;
-}
-
-enum err csv_new(int fd, const struct csv_options *options, struct csv **ret_csv)
-{
-	enum err err = csv_make(options, ret_csv);
-	if (!err)
-		reader_init(&(*ret_csv)->reader, fd, options->record_bytes_max);
-	return err;
-}
-
-enum err csv_new_memory(const void *data, size_t size, const struct csv_options *options,
-			struct csv **ret_csv)
-{
-	enum err err = csv_make(options, ret_csv);
-	if (!err)
-		reader_init_memory(&(*ret_csv)->reader, data, size, options->record_bytes_max);
-	return err;
 }
 
 void csv_free(struct csv *c)
@@ -69,11 +54,6 @@ void csv_free(struct csv *c)
 	free(c->spans);
 	free(c->fields);
 	free(c);
-}
-
-uint64_t csv_position(const struct csv *c)
-{
-	return c->reader.position - (c->reader.end - c->reader.begin);
 }
 
 /* Bytes of the record that are in memory. */
@@ -208,6 +188,7 @@ static uint64_t csv_count_lines(const char *data, size_t size)
  */
 static enum err csv_resume(struct csv *c)
 {
+	c->skips_line = true;
 	for (;;) {
 		const char *base = csv_base(c);
 		size_t have = csv_have(c);
@@ -215,11 +196,14 @@ static enum err csv_resume(struct csv *c)
 		if (end) {
 			c->reader.begin += (size_t)(end - base) + 1;
 			c->line++;
+			c->skips_line = false;
 			return ERR_OK;
 		}
 		c->reader.begin = c->reader.end;
-		if (c->reader.at_end)
+		if (c->reader.at_end) {
+			c->skips_line = false;
 			return ERR_OK;
+		}
 		enum err err = reader_fill(&c->reader);
 		if (err)
 			return err;
@@ -230,8 +214,10 @@ static enum err csv_fail(struct csv *c, enum err err, const struct csv_scan *sca
 			 uint64_t *ret_line, struct err_msg *msg)
 {
 	*ret_line = c->line;
-	if (err == ERR_NO_MEMORY || err == ERR_IO)
-		return err_set(msg, err, "%s while reading", err_str(err));
+	bool of_record =
+	    err == ERR_NOT_FOUND || err == ERR_INVALID || err == ERR_FULL || err == ERR_LIMIT;
+	if (!of_record)
+		return reader_fail(&c->reader, err, msg);
 	if (err == ERR_NOT_FOUND || (err == ERR_LIMIT && scan->quoted)) {
 		*ret_line = scan->quote_line;
 		err = err_set(msg, ERR_INVALID,
@@ -250,8 +236,9 @@ static enum err csv_fail(struct csv *c, enum err err, const struct csv_scan *sca
 			      "a record of more than %zu bytes; split it or check the quotes",
 			      c->options.record_bytes_max);
 	}
+	/* What can't be passed yet is passed by the next call. */
 	enum err resume = csv_resume(c);
-	return resume ? err_set(msg, resume, "%s while reading", err_str(resume)) : err;
+	return resume && resume != ERR_AGAIN ? reader_fail(&c->reader, resume, msg) : err;
 }
 
 static size_t csv_unescape(char *data, size_t size)
@@ -311,7 +298,10 @@ enum err csv_next(struct csv *c, struct csv_record *ret_record, uint64_t *ret_li
 	c->at = 0;
 	c->field_count = 0;
 	struct csv_scan scan = {.quote_line = c->line};
-	enum err err = csv_need(c);
+	enum err err = c->skips_line ? csv_resume(c) : ERR_OK;
+	if (!err)
+		err = csv_need(c);
+	scan.quote_line = c->line;
 	if (err == ERR_NOT_FOUND) {
 		*ret_line = c->line;
 		*ret_record = (struct csv_record){.line = c->line};

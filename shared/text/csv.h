@@ -13,6 +13,7 @@
 #define FREEAL_TEXT_CSV_H
 
 #include "base/err.h"
+#include "text/input.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,23 +40,21 @@ struct csv_options {
 	size_t record_bytes_max; /* ceiling of one record, line ends included */
 };
 
-/* The descriptor is borrowed. ERR_NO_MEMORY. */
-WARN_UNUSED enum err csv_new(int fd, const struct csv_options *options, struct csv **ret_csv);
-WARN_UNUSED enum err csv_new_memory(const void *data, size_t size,
-				    const struct csv_options *options, struct csv **ret_csv);
+/* The input is borrowed. ERR_NO_MEMORY. */
+WARN_UNUSED enum err csv_new(struct input *input, const struct csv_options *options,
+			     struct csv **ret_csv);
 void csv_free(struct csv *c);
 
 /*
  * ERR_INVALID: an unterminated quote, or text after a closing one; ERR_LIMIT:
  * record over its ceiling or too many fields. *ret_line is set in either case,
  * to the line the record (for a quote: the quoted field) begins at, and the
- * message says what is wrong without naming file or line.
+ * message says what is wrong without naming file or line. ERR_AGAIN and
+ * ERR_CANCELLED as the input gives them; after ERR_AGAIN the same call goes on.
  */
 WARN_UNUSED enum err csv_next(struct csv *c, struct csv_record *ret_record, uint64_t *ret_line,
 			      struct err_msg *msg);
-/* Nothing but line ends is left. */
+/* Nothing but line ends is left. ERR_AGAIN: so far. */
 WARN_UNUSED enum err csv_rest_is_blank(struct csv *c, bool *ret_blank);
-/* Bytes read so far. */
-uint64_t csv_position(const struct csv *c);
 
 #endif

@@ -12,37 +12,19 @@
 struct jsonl {
 	struct reader reader;
 	size_t line_bytes_max;
-	uint64_t line; /* of the reader's first byte */
+	uint64_t line;	 /* of the reader's first byte */
+	bool skips_line; /* one over the limit is passed */
 	json_t *object;
 };
 
-static struct jsonl *jsonl_make(size_t line_bytes_max)
+enum err jsonl_new(struct input *input, size_t line_bytes_max, struct jsonl **ret_jsonl)
 {
 	struct jsonl *j = calloc(1, sizeof *j);
-	if (j) {
-		j->line = 1;
-		j->line_bytes_max = line_bytes_max;
-	}
-	return j;
-}
-
-enum err jsonl_new(int fd, size_t line_bytes_max, struct jsonl **ret_jsonl)
-{
-	struct jsonl *j = jsonl_make(line_bytes_max);
 	if (!j)
 		return ERR_NO_MEMORY;
-	reader_init(&j->reader, fd, line_bytes_max);
-	*ret_jsonl = j;
-	return ERR_OK;
-}
-
-enum err jsonl_new_memory(const void *data, size_t size, size_t line_bytes_max,
-			  struct jsonl **ret_jsonl)
-{
-	struct jsonl *j = jsonl_make(line_bytes_max);
-	if (!j)
-		return ERR_NO_MEMORY;
-	reader_init_memory(&j->reader, data, size, line_bytes_max);
+	j->line = 1;
+	j->line_bytes_max = line_bytes_max;
+	reader_init(&j->reader, input, line_bytes_max);
 	*ret_jsonl = j;
 	return ERR_OK;
 }
@@ -56,25 +38,24 @@ void jsonl_free(struct jsonl *j)
 	free(j);
 }
 
-uint64_t jsonl_position(const struct jsonl *j)
-{
-	return j->reader.position - (j->reader.end - j->reader.begin);
-}
-
 /* Passes what is left of a line over the limit. */
 static enum err jsonl_skip_line(struct jsonl *j)
 {
 	struct reader *r = &j->reader;
+	j->skips_line = true;
 	for (;;) {
 		char *begin = r->data + r->begin;
 		char *end = memchr(begin, '\n', r->end - r->begin);
 		if (end) {
 			r->begin += (size_t)(end - begin) + 1;
+			j->skips_line = false;
 			return ERR_OK;
 		}
 		r->begin = r->end;
-		if (r->at_end)
+		if (r->at_end) {
+			j->skips_line = false;
 			return ERR_OK;
+		}
 		enum err err = reader_fill(r);
 		if (err)
 			return err;
@@ -90,6 +71,9 @@ static enum err jsonl_line(struct jsonl *j, const char **ret_line, size_t *ret_s
 	struct reader *r = &j->reader;
 	size_t scanned = 0;
 	char *end = NULL;
+	enum err passed = j->skips_line ? jsonl_skip_line(j) : ERR_OK;
+	if (passed)
+		return passed;
 	while (!end) {
 		size_t have = r->end - r->begin;
 		if (have > scanned)
@@ -99,8 +83,9 @@ static enum err jsonl_line(struct jsonl *j, const char **ret_line, size_t *ret_s
 			break;
 		enum err err = reader_fill(r);
 		if (err == ERR_LIMIT) {
+			/* What can't be passed yet is passed by the next call. */
 			err = jsonl_skip_line(j);
-			return err ? err : ERR_LIMIT;
+			return err && err != ERR_AGAIN ? err : ERR_LIMIT;
 		}
 		if (err)
 			return err;
@@ -176,7 +161,7 @@ enum err jsonl_next(struct jsonl *j, const json_t **ret_object, uint64_t *ret_li
 				       j->line_bytes_max);
 		}
 		if (err)
-			return err_set(msg, err, "%s while reading", err_str(err));
+			return reader_fail(&j->reader, err, msg);
 		if (!line) {
 			*ret_object = NULL;
 			return ERR_OK;

@@ -10,26 +10,26 @@
 
 #include "base/err.h"
 
+#include "text/input.h"
+
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct jsonl;
 
-/* The descriptor is borrowed. ERR_NO_MEMORY. */
-WARN_UNUSED enum err jsonl_new(int fd, size_t line_bytes_max, struct jsonl **ret_jsonl);
-WARN_UNUSED enum err jsonl_new_memory(const void *data, size_t size, size_t line_bytes_max,
-				      struct jsonl **ret_jsonl);
+/* The input is borrowed. ERR_NO_MEMORY. */
+WARN_UNUSED enum err jsonl_new(struct input *input, size_t line_bytes_max,
+			       struct jsonl **ret_jsonl);
 void jsonl_free(struct jsonl *j);
 
 /*
  * The next object, borrowed until the next call; NULL at the end. ERR_INVALID
  * and ERR_LIMIT with a message that doesn't name file or line. *ret_line is set
- * in every case, from 1.
+ * in every case, from 1. ERR_AGAIN and ERR_CANCELLED as the input gives them;
+ * after ERR_AGAIN the same call goes on.
  */
 WARN_UNUSED enum err jsonl_next(struct jsonl *j, const json_t **ret_object, uint64_t *ret_line,
 				struct err_msg *msg);
-/* Bytes read so far. */
-uint64_t jsonl_position(const struct jsonl *j);
 
 #endif

@@ -1,23 +1,13 @@
 #include "text/reader.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define READ_BYTES_MIN (64u << 10)
 
-void reader_init(struct reader *r, int fd, size_t record_bytes_max)
+void reader_init(struct reader *r, struct input *input, size_t record_bytes_max)
 {
-	assert(fd >= 0);
-	*r = (struct reader){.fd = fd, .size_max = record_bytes_max};
-}
-
-void reader_init_memory(struct reader *r, const void *data, size_t size, size_t record_bytes_max)
-{
-	*r = (struct reader){
-	    .fd = -1, .memory = data, .memory_size = size, .size_max = record_bytes_max};
+	*r = (struct reader){.input = input, .size_max = record_bytes_max};
 }
 
 void reader_done(struct reader *r)
@@ -48,26 +38,6 @@ static enum err reader_reserve(struct reader *r)
 	return ERR_OK;
 }
 
-/* Bytes read, 0 at the end, -1 on an error. */
-static ssize_t reader_read(struct reader *r, char *to, size_t size)
-{
-	if (r->fd >= 0) {
-		ssize_t n;
-		do
-			n = read(r->fd, to, size);
-		while (n < 0 && errno == EINTR);
-		return n;
-	}
-	if (size > r->memory_size)
-		size = r->memory_size;
-	if (size) {
-		memcpy(to, r->memory, size);
-		r->memory += size;
-		r->memory_size -= size;
-	}
-	return (ssize_t)size;
-}
-
 enum err reader_fill(struct reader *r)
 {
 	if (r->at_end)
@@ -75,17 +45,23 @@ enum err reader_fill(struct reader *r)
 	enum err err = reader_reserve(r);
 	if (err)
 		return err;
-	bool first = r->position == 0;
 	/* A byte order mark may come in pieces. */
 	do {
-		ssize_t n = reader_read(r, r->data + r->end, r->capacity - r->end - 1);
-		if (n < 0)
-			return ERR_IO;
-		r->position += (size_t)n;
-		r->end += (size_t)n;
+		size_t n;
+		err = input_read(r->input, r->data + r->end, r->capacity - r->end - 1, &n);
+		if (err)
+			return err;
+		r->end += n;
 		r->at_end = n == 0;
-	} while (first && r->end < 3 && !r->at_end);
-	if (first && r->end >= 3 && memcmp(r->data, "\xef\xbb\xbf", 3) == 0)
+	} while (!r->begun && r->end < 3 && !r->at_end);
+	if (!r->begun && r->end >= 3 && memcmp(r->data, "\xef\xbb\xbf", 3) == 0)
 		r->begin = 3;
+	r->begun = true;
 	return ERR_OK;
+}
+
+enum err reader_fail(const struct reader *r, enum err err, struct err_msg *msg)
+{
+	const char *why = input_fault(r->input);
+	return err_set(msg, err, "%s", *why ? why : err_str(err));
 }

@@ -7,34 +7,33 @@
 #define FREEAL_TEXT_READER_H
 
 #include "base/err.h"
+#include "text/input.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct reader {
-	int fd;	      /* borrowed; -1 over memory */
-	char *data;   /* the window; one byte past `end` may be written to */
-	size_t begin; /* first byte that is not used up */
-	size_t end;   /* end of what was read */
+	struct input *input; /* borrowed */
+	char *data;	     /* the window; one byte past `end` may be written to */
+	size_t begin;	     /* first byte that is not used up */
+	size_t end;	     /* end of what was read */
 	size_t capacity;
-	size_t size_max;    /* ceiling of one record */
-	uint64_t position;  /* bytes read in all */
-	const char *memory; /* what is left, over memory */
-	size_t memory_size;
-	bool at_end; /* nothing more can be read */
+	size_t size_max; /* ceiling of one record */
+	bool begun;	 /* a byte order mark was looked for */
+	bool at_end;	 /* nothing more can be read */
 };
 
-void reader_init(struct reader *r, int fd, size_t record_bytes_max);
-/* Over memory, borrowed. */
-void reader_init_memory(struct reader *r, const void *data, size_t size, size_t record_bytes_max);
+void reader_init(struct reader *r, struct input *input, size_t record_bytes_max);
 void reader_done(struct reader *r);
 
 /*
- * Reads what is there behind `end`, waiting for at least one byte; the bytes from `begin` on may
- * move to the window's start. ERR_LIMIT where a record is at its ceiling already. At the stream's
- * end it sets `at_end` and returns ERR_OK.
+ * Reads what is there behind `end`, at least one byte; the bytes from `begin` on may move to the
+ * window's start. ERR_LIMIT where a record is at its ceiling already; else as input_read(). At
+ * the stream's end it sets `at_end` and returns ERR_OK.
  */
 WARN_UNUSED enum err reader_fill(struct reader *r);
+/* The words for what it returned, where that is for people to read; returns `err`. */
+enum err reader_fail(const struct reader *r, enum err err, struct err_msg *msg);
 
 #endif

@@ -5,13 +5,9 @@
 #include "text/utf8.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char *const column_names[COLUMN_COUNT] = {"text", "id", "gold", "augmented"};
 
@@ -28,8 +24,17 @@ enum source_format source_format_parse(const char *name)
 
 enum source_format source_format_of(const char *path)
 {
-	const char *dot = strrchr(path, '.');
-	return dot ? source_format_parse(dot + 1) : SOURCE_BY_NAME;
+	size_t size = strlen(path);
+	if (size > 3 && strcmp(path + size - 3, ".gz") == 0)
+		size -= 3;
+	const char *dot = memrchr(path, '.', size);
+	char ending[8];
+	size_t ending_size = dot ? size - (size_t)(dot + 1 - path) : 0;
+	if (ending_size == 0 || ending_size >= sizeof ending)
+		return SOURCE_BY_NAME;
+	memcpy(ending, dot + 1, ending_size);
+	ending[ending_size] = '\0';
+	return source_format_parse(ending);
 }
 
 size_t source_content_id(char ret_id[64], const char *text, size_t size, uint64_t occurrence)
@@ -188,27 +193,61 @@ static enum err source_read_header(struct source *s, struct err_msg *msg)
 	uint64_t line;
 	do {
 		enum err err = csv_next(s->csv, &header, &line, msg);
+		s->ended = err == ERR_CANCELLED;
+		if (err == ERR_AGAIN || err == ERR_CANCELLED)
+			return ERR_AGAIN;
 		if (err)
-			return err_prefix(msg, err, "%s:%llu", s->name, (unsigned long long)line);
+			return err_prefix(msg, err == ERR_CORRUPT ? ERR_INVALID : err, "%s:%llu",
+					  s->name, (unsigned long long)line);
 	} while (header.blank);
+	s->ended = header.field_count == 0 && input_follows(s->input);
+	if (s->ended)
+		return ERR_AGAIN;
 	if (header.field_count == 0)
 		return err_set(msg, ERR_INVALID,
 			       "%s: no samples: the file is empty; it needs a header line and rows",
 			       s->name);
+	s->header_due = false;
 	return source_find_columns(s, &header, msg);
 }
 
-/* Takes what is left to set up once the parser is there. */
-static enum err source_begin(struct source *s, struct err_msg *msg)
+/* A parser at the input's start. */
+static enum err source_begin_file(struct source *s)
 {
-	enum err err = source_set_columns(s, msg);
-	if (!err)
-		err = source_set_labels(s);
-	if (err == ERR_NO_MEMORY)
-		return err_set(msg, err, "%s", err_str(err));
-	if (!err && s->csv && !s->numbered)
-		err = source_read_header(s, msg);
-	return err;
+	csv_free(s->csv);
+	jsonl_free(s->jsonl);
+	s->csv = NULL;
+	s->jsonl = NULL;
+	seen_done(&s->seen);
+	s->ended = false;
+	s->blank_line = 0;
+	s->field_count = 0;
+	if (s->format == SOURCE_JSONL)
+		return jsonl_new(s->input, RECORD_BYTES_MAX, &s->jsonl);
+	const struct csv_options options = {
+	    .separator = s->format == SOURCE_TSV ? '\t' : ',',
+	    .quotes = s->format == SOURCE_CSV,
+	    .record_bytes_max = RECORD_BYTES_MAX,
+	};
+	s->header_due = !s->numbered;
+	if (s->header_due)
+		memset(s->present, 0, sizeof s->present);
+	return csv_new(s->input, &options, &s->csv);
+}
+
+enum err source_prepare(struct source *s, bool *ret_end, struct err_msg *msg)
+{
+	*ret_end = false;
+	if (s->ended) {
+		enum err err = input_next(s->input);
+		*ret_end = err == ERR_NOT_FOUND;
+		if (err)
+			return *ret_end ? ERR_OK : err;
+		err = source_begin_file(s);
+		if (err)
+			return err_set(msg, err, "%s", err_str(err));
+	}
+	return s->header_due ? source_read_header(s, msg) : ERR_OK;
 }
 
 static struct source *source_make(const char *name, const struct source_options *options)
@@ -218,7 +257,6 @@ static struct source *source_make(const char *name, const struct source_options 
 	struct source *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
-	s->fd = -1;
 	s->options = *options;
 	s->format = options->format;
 	buf_init(&s->folded, SAMPLE_BYTES_MAX * 2);
@@ -231,36 +269,37 @@ static struct source *source_make(const char *name, const struct source_options 
 	return s;
 }
 
-static enum err source_open_file(struct source *s, const char *path, struct err_msg *msg)
+static enum err source_set_format(struct source *s, const char *path, struct err_msg *msg)
 {
-	bool standard = strcmp(path, "-") == 0;
 	if (s->format == SOURCE_BY_NAME)
 		s->format = source_format_of(path);
-	if (s->format == SOURCE_BY_NAME)
-		return err_set(msg, ERR_INVALID, "%s: format unknown; %s", s->name,
-			       standard ? "give it as csv, tsv or jsonl"
-					: "the file's name has to end in .csv, .tsv or .jsonl");
-	s->fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-	if (s->fd < 0 && errno == ENOENT)
-		return err_set(msg, ERR_INVALID, "%s: no such file; check the path", s->name);
-	if (s->fd < 0)
-		return err_set(msg, ERR_INVALID, "%s: cannot be opened: %s", s->name,
-			       strerror(errno));
-	struct stat st;
-	if (fstat(s->fd, &st) == 0 && S_ISDIR(st.st_mode))
-		return err_set(msg, ERR_INVALID, "%s: is a folder; give a file", s->name);
-	if (S_ISREG(st.st_mode))
-		s->size = (uint64_t)st.st_size;
-	return ERR_OK;
+	if (s->format != SOURCE_BY_NAME)
+		return ERR_OK;
+	return err_set(msg, ERR_INVALID, "%s: format unknown; %s", s->name,
+		       strcmp(path, "-") == 0
+			   ? "give it as csv, tsv or jsonl"
+			   : "the file's name has to end in .csv, .tsv or .jsonl");
 }
 
-static struct csv_options source_csv_options(const struct source *s)
+/* Takes what is left to set up once the input is there; frees the source on an error. */
+static enum err source_begin(struct source *s, struct source **ret_source, struct err_msg *msg)
 {
-	return (struct csv_options){
-	    .separator = s->format == SOURCE_TSV ? '\t' : ',',
-	    .quotes = s->format == SOURCE_CSV,
-	    .record_bytes_max = RECORD_BYTES_MAX,
-	};
+	bool end;
+	enum err err = source_set_columns(s, msg);
+	if (!err)
+		err = source_set_labels(s);
+	if (!err)
+		err = source_begin_file(s);
+	if (err == ERR_NO_MEMORY)
+		(void)err_set(msg, err, "%s", err_str(err));
+	if (!err)
+		err = source_prepare(s, &end, msg);
+	if (err && err != ERR_AGAIN) {
+		source_free(s);
+		return err;
+	}
+	*ret_source = s;
+	return ERR_OK;
 }
 
 enum err source_open(const char *path, const struct source_options *options,
@@ -269,21 +308,14 @@ enum err source_open(const char *path, const struct source_options *options,
 	struct source *s = source_make(strcmp(path, "-") == 0 ? "standard input" : path, options);
 	if (!s)
 		return err_set(msg, ERR_NO_MEMORY, "%s", err_str(ERR_NO_MEMORY));
-	enum err err = source_open_file(s, path, msg);
-	if (!err && s->format == SOURCE_JSONL) {
-		err = jsonl_new(s->fd, RECORD_BYTES_MAX, &s->jsonl);
-	} else if (!err) {
-		struct csv_options csv_options = source_csv_options(s);
-		err = csv_new(s->fd, &csv_options, &s->csv);
-	}
+	enum err err = source_set_format(s, path, msg);
 	if (!err)
-		err = source_begin(s, msg);
+		err = input_open(path, options->mode, &s->input, msg);
 	if (err) {
 		source_free(s);
 		return err;
 	}
-	*ret_source = s;
-	return ERR_OK;
+	return source_begin(s, ret_source, msg);
 }
 
 enum err source_open_memory(const char *name, const void *data, size_t size,
@@ -292,24 +324,11 @@ enum err source_open_memory(const char *name, const void *data, size_t size,
 {
 	assert(options->format != SOURCE_BY_NAME);
 	struct source *s = source_make(name, options);
-	if (!s)
-		return err_set(msg, ERR_NO_MEMORY, "%s", err_str(ERR_NO_MEMORY));
-	s->size = size;
-	enum err err;
-	if (s->format == SOURCE_JSONL) {
-		err = jsonl_new_memory(data, size, RECORD_BYTES_MAX, &s->jsonl);
-	} else {
-		struct csv_options csv_options = source_csv_options(s);
-		err = csv_new_memory(data, size, &csv_options, &s->csv);
-	}
-	if (!err)
-		err = source_begin(s, msg);
-	if (err) {
+	if (!s || input_open_memory(data, size, &s->input)) {
 		source_free(s);
-		return err;
+		return err_set(msg, ERR_NO_MEMORY, "%s", err_str(ERR_NO_MEMORY));
 	}
-	*ret_source = s;
-	return ERR_OK;
+	return source_begin(s, ret_source, msg);
 }
 
 void source_free(struct source *s)
@@ -318,8 +337,7 @@ void source_free(struct source *s)
 		return;
 	csv_free(s->csv);
 	jsonl_free(s->jsonl);
-	if (s->fd >= 0)
-		(void)close(s->fd);
+	input_free(s->input);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		free(s->columns[i]);
 	seen_done(&s->labels);

@@ -9,12 +9,13 @@
  * Columns are named, and then the first line of a CSV or TSV is its header, or
  * are all numbers from 0, and then there is no header. In JSONL they are keys.
  * TSV knows no quotes. Blank lines are skipped, but a blank line inside a file
- * of one column is an empty text.
+ * of one column is an empty text. Any of them may be compressed with gzip.
  */
 #ifndef FREEAL_TEXT_SOURCE_H
 #define FREEAL_TEXT_SOURCE_H
 
 #include "base/err.h"
+#include "text/input.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +24,7 @@
 struct source;
 
 enum source_format {
-	SOURCE_BY_NAME, /* .csv, .tsv, .jsonl or .ndjson */
+	SOURCE_BY_NAME, /* .csv, .tsv, .jsonl or .ndjson, and .gz behind it */
 	SOURCE_CSV,
 	SOURCE_TSV,
 	SOURCE_JSONL,
@@ -43,6 +44,7 @@ typedef void source_reject_fn(void *context, uint64_t line, const char *reason);
 struct source_options {
 	struct source_columns columns;
 	enum source_format format;
+	enum input_mode mode;
 	/* Label names in order, for the gold column; borrowed while the source lives. */
 	const char *const *labels;
 	size_t label_count;
@@ -74,7 +76,8 @@ struct source_counts {
 /*
  * Opens `path`, or standard input for "-" (which needs a format). ERR_INVALID
  * with a message where the file is missing, its format unknown, or a column is
- * not in its header. The columns' strings are copied.
+ * not in its header (where that can be read without waiting, in the other modes).
+ * The columns' strings are copied.
  */
 WARN_UNUSED enum err source_open(const char *path, const struct source_options *options,
 				 struct source **ret_source, struct err_msg *msg);
@@ -86,20 +89,25 @@ WARN_UNUSED enum err source_open_memory(const char *name, const void *data, size
 /*
  * The next row, or a row whose text is NULL at the end. ERR_INVALID for a bad
  * row ("FILE:LINE: what, what to do") and, without `reject`, for a file without
- * any row. After an error the source is only good for source_free().
+ * any row. ERR_AGAIN where the mode says so: the next row is not there yet, or
+ * not its whole line. After any other error the source is only good for
+ * source_free().
+ *
+ * A followed file that is cut off or replaced is read from its start as another
+ * source: with its header, its own line numbers and its own n-th occurrences.
  */
 WARN_UNUSED enum err source_next(struct source *s, struct source_row *ret_row, struct err_msg *msg);
 
 struct source_counts source_counts(const struct source *s);
-/* Bytes read so far, and in all (0 where unknown); for progress. */
-uint64_t source_position(const struct source *s, uint64_t *ret_size);
+/* To be polled after ERR_AGAIN; -1: only time tells. */
+int source_fd(const struct source *s);
 /* Whether the file has the gold (augmented) column that was asked for. */
 bool source_has_gold(const struct source *s);
 bool source_has_augmented(const struct source *s);
 
 void source_free(struct source *s);
 
-/* By the name's end; SOURCE_BY_NAME where it says nothing. */
+/* By the name's end, a .gz left out; SOURCE_BY_NAME where it says nothing. */
 enum source_format source_format_of(const char *path);
 /* From "csv", "tsv", "jsonl"; SOURCE_BY_NAME for anything else. */
 enum source_format source_format_parse(const char *name);

@@ -22,14 +22,16 @@ enum source_column {
 
 struct source {
 	char *name; /* for messages */
-	int fd;	    /* -1 over memory */
-	uint64_t size;
+	struct input *input;
 	enum source_format format;
 	struct source_options options;
 	char *columns[COLUMN_COUNT]; /* as asked for; NULL: not used */
 	size_t fields[COLUMN_COUNT]; /* their numbers in a CSV or TSV */
 	bool present[COLUMN_COUNT];  /* the file has it */
 	bool numbered;		     /* columns are numbers: no header */
+	bool header_due;	     /* it has not been read yet */
+	bool ended;		     /* the file has; another may follow */
+	uint64_t blank_line;	     /* one of a file of one column, until it's known what it is */
 	size_t field_count;	     /* of every record; 0: not known yet */
 	struct csv *csv;
 	struct jsonl *jsonl;
@@ -44,5 +46,10 @@ struct source {
 
 /* 64-bit hash under the source's own random key. */
 uint64_t source_hash(const struct source *s, const char *data, size_t size);
+/*
+ * Begins the next file where this one has ended, and reads the header where that is due.
+ * *ret_end: there is no more.
+ */
+WARN_UNUSED enum err source_prepare(struct source *s, bool *ret_end, struct err_msg *msg);
 
 #endif

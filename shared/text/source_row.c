@@ -57,9 +57,21 @@ static enum err cells_from_record(struct source *s, const struct csv_record *rec
 	return ERR_OK;
 }
 
+/* A blank line of a file of one column is an empty text, but none at the end is a row. */
+static enum err cells_from_blank(struct source *s, struct cells *cells, struct err_msg *msg)
+{
+	cells->line = s->blank_line;
+	enum err err = csv_rest_is_blank(s->csv, &cells->end);
+	if (err)
+		return err_set(msg, err, "%s", err_str(err));
+	s->blank_line = 0;
+	cells->at[COLUMN_TEXT] = (struct cell){.data = ""};
+	return ERR_OK;
+}
+
 static enum err cells_read_csv(struct source *s, struct cells *cells, struct err_msg *msg)
 {
-	for (;;) {
+	while (!s->blank_line) {
 		struct csv_record record;
 		enum err err = csv_next(s->csv, &record, &cells->line, msg);
 		if (err)
@@ -68,22 +80,12 @@ static enum err cells_read_csv(struct source *s, struct cells *cells, struct err
 			cells->end = true;
 			return ERR_OK;
 		}
-		if (record.blank && s->field_count != 1)
-			continue;
-		if (record.blank) {
-			/* Blank lines at the end are no rows. */
-			bool blank;
-			err = csv_rest_is_blank(s->csv, &blank);
-			if (err)
-				return err_set(msg, err, "%s while reading", err_str(err));
-			if (blank) {
-				cells->end = true;
-				return ERR_OK;
-			}
-			/* Else the empty field is checked as the row's text. */
-		}
-		return cells_from_record(s, &record, cells, msg);
+		if (!record.blank)
+			return cells_from_record(s, &record, cells, msg);
+		if (s->field_count == 1)
+			s->blank_line = record.line;
 	}
+	return cells_from_blank(s, cells, msg);
 }
 
 static const char *value_type(const json_t *value)
@@ -346,11 +348,19 @@ enum err source_next(struct source *s, struct source_row *ret_row, struct err_ms
 		struct cells cells = {0};
 		struct source_row row;
 		struct err_msg reason;
-		bool skip = false;
-		enum err err = s->csv ? cells_read_csv(s, &cells, &reason)
-				      : cells_read_jsonl(s, &cells, &reason);
-		if (!err && cells.end)
+		bool skip = false, end;
+		enum err err = source_prepare(s, &end, msg);
+		if (err)
+			return err;
+		if (end)
 			return source_end(s, ret_row, msg);
+		err = s->csv ? cells_read_csv(s, &cells, &reason)
+			     : cells_read_jsonl(s, &cells, &reason);
+		if (err == ERR_AGAIN)
+			return err;
+		s->ended = err == ERR_CANCELLED || (!err && cells.end);
+		if (s->ended)
+			continue;
 		if (!err)
 			err = row_make(s, &cells, &row, &skip, &reason);
 		if (!err && skip) {
@@ -364,8 +374,8 @@ enum err source_next(struct source *s, struct source_row *ret_row, struct err_ms
 		}
 		bool bad_row = (err == ERR_INVALID || err == ERR_LIMIT) && !cells.fatal;
 		if (!bad_row || !s->options.reject)
-			return err_set(msg, err, "%s:%llu: %s", s->name,
-				       (unsigned long long)cells.line, reason.text);
+			return err_set(msg, err == ERR_CORRUPT ? ERR_INVALID : err, "%s:%llu: %s",
+				       s->name, (unsigned long long)cells.line, reason.text);
 		s->counts.rejected++;
 		s->options.reject(s->options.reject_context, cells.line, reason.text);
 	}
@@ -376,10 +386,9 @@ struct source_counts source_counts(const struct source *s)
 	return s->counts;
 }
 
-uint64_t source_position(const struct source *s, uint64_t *ret_size)
+int source_fd(const struct source *s)
 {
-	*ret_size = s->size;
-	return s->csv ? csv_position(s->csv) : jsonl_position(s->jsonl);
+	return input_fd(s->input);
 }
 
 bool source_has_gold(const struct source *s)

@@ -5,12 +5,9 @@
 #include "text/jsonl.h"
 #include "text/utf8.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void source_summary_free(struct source_summary *s)
 {
@@ -142,8 +139,8 @@ static enum err summary_add_record(struct source_summary *s, const struct csv_re
 	return ERR_OK;
 }
 
-static enum err summary_read_csv(struct source_summary *s, int fd, enum source_format format,
-				 struct err_msg *msg)
+static enum err summary_read_csv(struct source_summary *s, struct input *input,
+				 enum source_format format, struct err_msg *msg)
 {
 	const struct csv_options options = {
 	    .separator = format == SOURCE_TSV ? '\t' : ',',
@@ -151,7 +148,7 @@ static enum err summary_read_csv(struct source_summary *s, int fd, enum source_f
 	    .record_bytes_max = RECORD_BYTES_MAX,
 	};
 	struct csv *csv;
-	enum err err = csv_new(fd, &options, &csv);
+	enum err err = csv_new(input, &options, &csv);
 	if (err)
 		return err_set(msg, err, "%s: %s", s->path, err_str(err));
 	for (;;) {
@@ -207,11 +204,12 @@ static enum err summary_add_object(struct source_summary *s, const json_t *objec
 	return ERR_OK;
 }
 
-static enum err summary_read_jsonl(struct source_summary *s, int fd, struct err_msg *msg)
+static enum err summary_read_jsonl(struct source_summary *s, struct input *input,
+				   struct err_msg *msg)
 {
 	s->header = true;
 	struct jsonl *jsonl;
-	enum err err = jsonl_new(fd, RECORD_BYTES_MAX, &jsonl);
+	enum err err = jsonl_new(input, RECORD_BYTES_MAX, &jsonl);
 	if (err)
 		return err_set(msg, err, "%s: %s", s->path, err_str(err));
 	for (;;) {
@@ -244,21 +242,20 @@ enum err source_inspect(const char *path, enum source_format format,
 		return err_set(
 		    msg, ERR_INVALID,
 		    "%s: format unknown; the file's name has to end in .csv, .tsv or .jsonl", path);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(msg, ERR_INVALID, "%s: %s", path,
-			       errno == ENOENT ? "no such file; check the path" : strerror(errno));
+	struct input *input;
+	enum err err = input_open(path, INPUT_WAIT, &input, msg);
+	if (err)
+		return err;
 	struct source_summary *s = calloc(1, sizeof *s);
 	if (s)
 		s->path = strdup(path);
-	enum err err;
 	if (!s || !s->path)
 		err = err_set(msg, ERR_NO_MEMORY, "%s: %s", path, err_str(ERR_NO_MEMORY));
 	else if (format == SOURCE_JSONL)
-		err = summary_read_jsonl(s, fd, msg);
+		err = summary_read_jsonl(s, input, msg);
 	else
-		err = summary_read_csv(s, fd, format, msg);
-	(void)close(fd);
+		err = summary_read_csv(s, input, format, msg);
+	input_free(input);
 	if (!err && s->rows == 0)
 		err = err_set(msg, ERR_INVALID, "%s: no samples: the file has no rows", path);
 	if (err) {

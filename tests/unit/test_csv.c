@@ -51,18 +51,31 @@ static char *parse(struct csv *c)
 	return out;
 }
 
+static struct input *memory(const char *text, size_t size)
+{
+	struct input *input;
+	assert_int_equal(input_open_memory(text, size, &input), ERR_OK);
+	return input;
+}
+
 static void check(const char *text, const struct csv_options *options, const char *expected)
 {
 	struct csv *c;
-	assert_int_equal(csv_new_memory(text, strlen(text), options, &c), ERR_OK);
+	struct input *input = memory(text, strlen(text));
+	assert_int_equal(csv_new(input, options, &c), ERR_OK);
 	assert_string_equal(parse(c), expected);
+	input_free(input);
 	/* The same from a pipe that gives one byte at a time. */
 	int fds[2];
 	assert_int_equal(pipe(fds), 0);
 	assert_int_equal(write(fds[1], text, strlen(text)), strlen(text));
 	close(fds[1]);
-	assert_int_equal(csv_new(fds[0], options, &c), ERR_OK);
+	char path[32];
+	snprintf(path, sizeof path, "/dev/fd/%d", fds[0]);
+	assert_int_equal(input_open(path, INPUT_WAIT, &input, NULL), ERR_OK);
+	assert_int_equal(csv_new(input, options, &c), ERR_OK);
 	assert_string_equal(parse(c), expected);
+	input_free(input);
 	close(fds[0]);
 }
 
@@ -129,13 +142,15 @@ static void test_message_of_unterminated_quote(void **state)
 	struct csv_record record;
 	uint64_t line;
 	struct err_msg msg;
-	assert_int_equal(csv_new_memory(text, strlen(text), &csv_quoted, &c), ERR_OK);
+	struct input *input = memory(text, strlen(text));
+	assert_int_equal(csv_new(input, &csv_quoted, &c), ERR_OK);
 	assert_int_equal(csv_next(c, &record, &line, &msg), ERR_OK);
 	assert_int_equal(csv_next(c, &record, &line, &msg), ERR_OK);
 	assert_int_equal(csv_next(c, &record, &line, &msg), ERR_INVALID);
 	assert_int_equal(line, 3);
 	assert_non_null(strstr(msg.text, "never closed"));
 	csv_free(c);
+	input_free(input);
 }
 
 static void test_ceiling(void **state)
@@ -160,12 +175,14 @@ static void test_ceiling(void **state)
 	struct csv *c;
 	struct csv_record record;
 	uint64_t line;
-	assert_int_equal(csv_new_memory(text, size + 2, &large, &c), ERR_OK);
+	struct input *input = memory(text, size + 2);
+	assert_int_equal(csv_new(input, &large, &c), ERR_OK);
 	assert_int_equal(csv_next(c, &record, &line, NULL), ERR_OK);
 	assert_int_equal(record.fields[0].size, size);
 	assert_int_equal(csv_next(c, &record, &line, NULL), ERR_OK);
 	assert_int_equal(record.fields[0].size, 1);
 	csv_free(c);
+	input_free(input);
 	free(text);
 }
 
@@ -187,7 +204,8 @@ static void test_rest_is_blank(void **state)
 	struct csv_record record;
 	uint64_t line;
 	bool blank;
-	assert_int_equal(csv_new_memory("a\n\r\n\nb\n\n", 8, &csv_quoted, &c), ERR_OK);
+	struct input *input = memory("a\n\r\n\nb\n\n", 8);
+	assert_int_equal(csv_new(input, &csv_quoted, &c), ERR_OK);
 	assert_int_equal(csv_next(c, &record, &line, NULL), ERR_OK);
 	assert_int_equal(csv_rest_is_blank(c, &blank), ERR_OK);
 	assert_false(blank);
@@ -197,6 +215,7 @@ static void test_rest_is_blank(void **state)
 	assert_int_equal(csv_rest_is_blank(c, &blank), ERR_OK);
 	assert_true(blank);
 	csv_free(c);
+	input_free(input);
 }
 
 int main(void)

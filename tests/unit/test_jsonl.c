@@ -20,7 +20,9 @@ static void check(const char *text, size_t line_bytes_max, const char *expected)
 	char out[2000] = "";
 	size_t used = 0;
 	struct jsonl *j;
-	assert_int_equal(jsonl_new_memory(text, strlen(text), line_bytes_max, &j), ERR_OK);
+	struct input *input;
+	assert_int_equal(input_open_memory(text, strlen(text), &input), ERR_OK);
+	assert_int_equal(jsonl_new(input, line_bytes_max, &j), ERR_OK);
 	for (;;) {
 		const json_t *object;
 		uint64_t line;
@@ -35,6 +37,7 @@ static void check(const char *text, size_t line_bytes_max, const char *expected)
 					       json_object_size(object)));
 	}
 	jsonl_free(j);
+	input_free(input);
 	assert_string_equal(out, expected);
 }
 
