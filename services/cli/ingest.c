@@ -3,9 +3,8 @@
  */
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/escape.h"
-#include "cli/output.h"
 #include "cli/place.h"
+#include "cli/rejects.h"
 #include "cli/samples.h"
 #include "cli/session.h"
 #include "config/option.h"
@@ -15,34 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REJECTS_SHOWN 10
-#define REASON_BYTES_MAX (64u << 10)
-
 struct ingest {
 	const char *input, *task_path, *format, *rejects_path;
 	bool strict;
 	struct place place;
-	struct output rejects; /* open where a path was given */
-	uint64_t rejected;
-	enum err reject_error;
-	struct err_msg reject_msg;
+	struct rejects rejects;
 };
-
-static void ingest_reject(void *context, uint64_t line, const char *reason)
-{
-	struct ingest *g = context;
-	if (g->rejected++ < REJECTS_SHOWN && !g->rejects_path)
-		console_say("%s:%" PRIu64 ": %s", g->input, line, reason);
-	if (!g->rejects_path || g->reject_error)
-		return;
-	struct buf text;
-	buf_init(&text, REASON_BYTES_MAX);
-	buf_printf(&text, "{\"line\":%" PRIu64 ",\"reason\":", line);
-	escape_json(&text, reason, strlen(reason));
-	buf_add_str(&text, "}\n");
-	g->reject_error = output_data(&g->rejects, buf_str(&text), text.size, &g->reject_msg);
-	buf_done(&text);
-}
 
 static enum err ingest_post(struct ingest *g, struct session *session, const struct task *task,
 			    const char *const *labels, struct samples_counts *ret_counts,
@@ -54,26 +31,15 @@ static enum err ingest_post(struct ingest *g, struct session *session, const str
 	    .labels = labels,
 	    .label_count = task->label_count,
 	    .optional_missing = true,
-	    .reject = g->strict ? NULL : ingest_reject,
-	    .reject_context = g,
+	    .reject = g->strict ? NULL : rejects_add,
+	    .reject_context = &g->rejects,
 	};
 	struct source *source = NULL;
 	enum err e = source_open(g->input, &options, &source, msg);
 	if (!e)
-		e = samples_post(session, source, ingest_reject, g, ret_counts, msg);
+		e = samples_post(session, source, rejects_add, &g->rejects, ret_counts, msg);
 	source_free(source);
 	return e;
-}
-
-static enum err ingest_end(struct ingest *g, struct err_msg *msg)
-{
-	if (!g->rejects_path)
-		return ERR_OK;
-	if (!g->reject_error)
-		return output_commit(&g->rejects, msg);
-	output_discard(&g->rejects);
-	*msg = g->reject_msg;
-	return g->reject_error;
 }
 
 static enum err ingest_all(struct ingest *g, struct err_msg *msg)
@@ -88,20 +54,20 @@ static enum err ingest_all(struct ingest *g, struct err_msg *msg)
 		e = session_task(session, g->task_path, &task, msg);
 	if (!e && !(labels = task_label_names(task)))
 		e = err_set(msg, ERR_NO_MEMORY, "no memory");
-	if (!e && g->rejects_path)
-		e = output_open(&g->rejects, g->rejects_path, msg);
+	if (!e)
+		e = rejects_open(&g->rejects, g->input, g->rejects_path, msg);
 	if (!e) {
 		struct err_msg end_msg;
 		e = ingest_post(g, session, task, labels, &counts, msg);
-		enum err end = ingest_end(g, &end_msg);
+		enum err end = rejects_commit(&g->rejects, &end_msg);
 		if (!e && end)
 			e = err_set(msg, end, "%s", end_msg.text);
 		console_say("%" PRIu64 " samples added, %" PRIu64 " were there, %" PRIu64
 			    " refused",
-			    counts.accepted, counts.duplicates, g->rejected);
+			    counts.accepted, counts.duplicates, g->rejects.count);
 	}
-	if (!e && g->rejected)
-		e = err_set(msg, ERR_INVALID, "%" PRIu64 " rows were refused%s%s", g->rejected,
+	if (!e && g->rejects.count)
+		e = err_set(msg, ERR_INVALID, "%" PRIu64 " rows were refused%s%s", g->rejects.count,
 			    g->rejects_path ? "; see " : "",
 			    g->rejects_path ? g->rejects_path : "");
 	session_close(session);
