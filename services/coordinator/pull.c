@@ -2,10 +2,12 @@
  * Streams pulled from workers behind a result: selection and nearest rows, the model's
  * files. The result counts with the last chunk, in the same transaction.
  */
+#include "base/crash.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "wire/frame.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,6 +26,26 @@ void pull_drop(struct coordinator *c)
 	c->model_fd = -1;
 }
 
+/* PROJECT/model.new, put in the place of PROJECT/model with the last chunk. */
+static bool model_path(const struct coordinator *c, char *path, size_t size, const char *folder,
+		       const char *name)
+{
+	int n = snprintf(path, size, "%s/%s%s%s", c->project_dir, folder, name ? "/" : "",
+			 name ? name : "");
+	return n > 0 && (size_t)n < size;
+}
+
+/* Removes the folder and the files in it, as far as they are there. */
+static void folder_remove(const char *path)
+{
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		(void)unlinkat(dirfd(dir), d->d_name, 0);
+	if (dir)
+		(void)closedir(dir);
+	(void)rmdir(path);
+}
+
 void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index, const Freeal__Result *result)
 {
 	const struct peer *p = peer_get(c->peers, peer);
@@ -40,7 +62,10 @@ void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index, const Free
 	c->pending.index = index;
 	/* The lease is over; the worker keeps its result until it is acknowledged. */
 	lease_renew(c->leases, index, peer, c->now_ms);
-	char name[STREAM_NAME_BYTES_MAX] = "model";
+	char name[STREAM_NAME_BYTES_MAX] = "model", fresh[1400];
+	if (c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE &&
+	    model_path(c, fresh, sizeof fresh, "model.new", NULL))
+		folder_remove(fresh); /* what an earlier pull left */
 	if (c->state.phase == FREEAL__PHASE__SELECT_PHASE)
 		(void)snprintf(name, sizeof name, "selection/%u", c->state.round);
 	else if (c->state.phase == FREEAL__PHASE__RETRIEVE_PHASE)
@@ -87,15 +112,6 @@ static enum err nearest_put(struct coordinator *c, const ProtobufCBinaryData *bo
 	return e;
 }
 
-/* PROJECT/model.new, renamed to PROJECT/model with the last chunk. */
-static bool model_path(const struct coordinator *c, char *path, size_t size, const char *folder,
-		       const char *name)
-{
-	int n = snprintf(path, size, "%s/%s%s%s", c->project_dir, folder, name ? "/" : "",
-			 name ? name : "");
-	return n > 0 && (size_t)n < size;
-}
-
 static bool file_name_is_safe(const char *name)
 {
 	return name[0] != '\0' && name[0] != '.' && !strchr(name, '/') && strlen(name) < 128;
@@ -129,22 +145,39 @@ static enum err model_put(struct coordinator *c, const ProtobufCBinaryData *body
 	return e;
 }
 
-static enum err model_publish(struct coordinator *c)
+static enum err folder_sync(const char *path)
 {
-	char fresh[1400], model[1400], old[1400];
-	if (!model_path(c, fresh, sizeof fresh, "model.new", NULL) ||
-	    !model_path(c, model, sizeof model, "model", NULL) ||
-	    !model_path(c, old, sizeof old, "model.old", NULL))
-		return ERR_IO;
-	(void)rename(model, old);
-	if (rename(fresh, model) != 0)
-		return ERR_IO;
-	int fd = open(c->project_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return ERR_IO;
 	int synced = fsync(fd);
 	(void)close(fd);
 	return synced == 0 ? ERR_OK : ERR_IO;
+}
+
+/* The new model takes the place of the old one in one step, where the file system can:
+ * whoever comes finds one of them, also behind a crash. */
+static enum err model_publish(struct coordinator *c)
+{
+	char fresh[1400], model[1400], old[1400];
+	if (!model_path(c, fresh, sizeof fresh, "model.new", NULL) ||
+	    !model_path(c, model, sizeof model, "model", NULL) ||
+	    !model_path(c, old, sizeof old, "model.old", NULL) || folder_sync(fresh))
+		return ERR_IO;
+	crash_point("model_before");
+	if (renameat2(AT_FDCWD, fresh, AT_FDCWD, model, RENAME_EXCHANGE) != 0) {
+		folder_remove(old);
+		(void)rename(model, old); /* the first model has none before it */
+		if (rename(fresh, model) != 0)
+			return ERR_IO;
+	}
+	crash_point("model_renamed");
+	if (folder_sync(c->project_dir))
+		return ERR_IO;
+	crash_point("model_after");
+	folder_remove(fresh);
+	folder_remove(old);
+	return ERR_OK;
 }
 
 static enum err chunk_put(struct coordinator *c, const Freeal__Chunk *chunk)
@@ -169,6 +202,10 @@ void pull_take(struct coordinator *c, const Freeal__Chunk *chunk)
 		return;
 	if (!e)
 		e = chunk_put(c, chunk);
+	crash_point("pull_chunk");
+	const struct lease *lease = lease_find(c->leases, p->index);
+	if (!e && lease)
+		lease_renew(c->leases, p->index, lease->peer, c->now_ms);
 	if (!e && p->pull.done && c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE)
 		e = model_publish(c);
 	if (e == ERR_PROTOCOL || e == ERR_NOT_FOUND) {
