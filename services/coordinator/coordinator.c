@@ -1,9 +1,11 @@
 #include "coordinator/coordinator.h"
 
+#include "base/crash.h"
 #include "base/log.h"
 #include "config/project.h"
 #include "wire/frame.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -59,6 +61,15 @@ void coordinator_ack(struct coordinator *c, const struct peer_id *to, const Free
 	a->name.round = name->round;
 	a->name.item = name->item;
 	a->name.slot = name->slot;
+}
+
+void coordinator_peer_forget(struct coordinator *c, uint32_t number)
+{
+	static_assert(PEER_COUNT_MAX == LEASE_NOBODY, "a number for nobody");
+	lease_orphan(c->leases, number);
+	peer_remove(c->peers, number);
+	if (c->model_peer == (int)number)
+		c->model_peer = -1;
 }
 
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c)
@@ -124,15 +135,22 @@ static char *file_read(const char *path, size_t size_max, size_t *ret_size)
 	return data;
 }
 
-static enum err file_write(const char *path, const char *data, size_t size)
+/* Written beside, then renamed: there is all of it or what was there before. */
+static enum err file_replace(const char *path, const char *data, size_t size)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char fresh[1300];
+	(void)snprintf(fresh, sizeof fresh, "%s.new", path);
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ERR_IO;
 	ssize_t n = write(fd, data, size);
 	int synced = fsync(fd);
 	(void)close(fd);
-	return n == (ssize_t)size && synced == 0 ? ERR_OK : ERR_IO;
+	crash_point("task_written");
+	if (n != (ssize_t)size || synced != 0 || rename(fresh, path) != 0)
+		return ERR_IO;
+	crash_point("task_renamed");
+	return ERR_OK;
 }
 
 /* What may not change while a project lives; the message names the key. */
@@ -198,7 +216,7 @@ static enum err project_store(struct coordinator *c, const char *task_path, stru
 	(void)snprintf(copy, sizeof copy, "%s/task.yaml", c->project_dir);
 	size_t size;
 	char *data = file_read(task_path, 16u << 20, &size);
-	e = data ? file_write(copy, data, size) : ERR_IO;
+	e = data ? file_replace(copy, data, size) : ERR_IO;
 	free(data);
 	if (!e)
 		e = meta_put(coordinator_txn(c), "project", &c->project->base);
@@ -223,6 +241,7 @@ static enum err labels_load(struct coordinator *c)
 			e = ERR_CORRUPT;
 			break;
 		}
+		crash_point("replay");
 		c->labelled += c->labels[change->sample_no] == LABEL_NONE;
 		c->labels[change->sample_no] = change->class_id;
 		frame_message_free(change);

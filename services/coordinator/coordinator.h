@@ -34,6 +34,7 @@
 #define LEASE_TTR_MS 15000u
 #define LEASE_TTR_MS_MIN 750u
 #define HEARTBEATS_PER_LEASE 15u
+#define HEARTBEATS_MISSED_MAX 5u /* by a worker that still gets more work */
 #define LABEL_NONE (-1)
 
 struct coordinator_config {
@@ -127,6 +128,8 @@ void coordinator_fail(struct coordinator *c, const char *reason);
 /* To be acknowledged after the commit. */
 void coordinator_ack(struct coordinator *c, const struct peer_id *to, const Freeal__WorkName *name,
 		     uint32_t attempt);
+/* A peer that can't be reached: what it holds runs out. */
+void coordinator_peer_forget(struct coordinator *c, uint32_t number);
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c);
 /* Requests that may still be sent under --max-requests. */
 uint64_t coordinator_requests_left(const struct coordinator *c);

@@ -2,6 +2,7 @@
  * Leases work out: picks open works of the phase for peers with credit and writes their
  * orders. Runs after the commit, so a worker never sees a state that is not on disk.
  */
+#include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -281,13 +282,15 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	e.body_case = FREEAL__ENVELOPE__BODY_LEASE;
 	e.lease = &lease;
+	crash_point("lease_before");
 	enum err sent = count > 0 ? socket_send(c->socket, &p->id, &e) : ERR_OK;
+	crash_point("lease_after");
 	if (sent)
 		orders_return(c, orders, indexes, count);
 	for (size_t i = 0; i < made; i++)
 		order_done(&orders[i]);
 	if (sent == ERR_NOT_FOUND)
-		peer_remove(c->peers, number);
+		coordinator_peer_forget(c, number);
 	return sent ? 0 : count;
 }
 
@@ -302,6 +305,13 @@ static uint64_t requests_free(const struct coordinator *c)
 {
 	uint64_t left = coordinator_requests_left(c), reserved = lease_count(c->leases);
 	return left > reserved ? left - reserved : 0;
+}
+
+/* Too quiet to be given more: paused, or cut off. What it holds is still its own. */
+static bool peer_quiet(const struct coordinator *c, const struct peer *p)
+{
+	uint64_t heartbeat_ms = c->ttr_ms / HEARTBEATS_PER_LEASE;
+	return c->now_ms - p->heard_ms > HEARTBEATS_MISSED_MAX * heartbeat_ms;
 }
 
 /* The final model is with the trainer that made it. */
@@ -322,7 +332,7 @@ void dispatch_leases(struct coordinator *c)
 		any = false;
 		for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 			struct peer *p = peer_get(c->peers, i);
-			if (!p || p->role != role || !peer_suits(c, i))
+			if (!p || p->role != role || !peer_suits(c, i) || peer_quiet(c, p))
 				continue;
 			size_t room = peer_room(c, i, p);
 			if (role == FREEAL__ROLE__ANNOTATOR) {

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define BUCKET_COUNT 8192
-#define PEER_COUNT_MAX 1024
 
 struct entry {
 	struct lease lease;
@@ -18,7 +17,7 @@ struct entry {
 struct lease_table {
 	uint64_t ttr_ms;
 	uint64_t count;
-	uint32_t count_of[PEER_COUNT_MAX];
+	uint32_t count_of[LEASE_NOBODY + 1];
 	struct entry list; /* head: next is the first to end */
 	struct entry *buckets[BUCKET_COUNT];
 };
@@ -73,7 +72,7 @@ static void list_remove(struct entry *e)
 enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint32_t peer,
 		   uint64_t now_ms)
 {
-	assert(peer < PEER_COUNT_MAX);
+	assert(peer < LEASE_NOBODY);
 	struct entry **at = entry_at(t, index);
 	assert(!*at);
 	struct entry *e = calloc(1, sizeof *e);
@@ -95,7 +94,7 @@ const struct lease *lease_find(const struct lease_table *t, uint64_t index)
 
 void lease_renew(struct lease_table *t, uint64_t index, uint32_t peer, uint64_t now_ms)
 {
-	assert(peer < PEER_COUNT_MAX);
+	assert(peer <= LEASE_NOBODY);
 	struct entry *e = *entry_at(t, index);
 	if (!e)
 		return;
@@ -130,6 +129,24 @@ bool lease_expire(struct lease_table *t, uint64_t now_ms, struct lease *ret_leas
 	return true;
 }
 
+void lease_orphan(struct lease_table *t, uint32_t peer)
+{
+	assert(peer < LEASE_NOBODY);
+	for (struct entry *e = t->list.next; e != &t->list && t->count_of[peer] > 0; e = e->next) {
+		if (e->lease.peer != peer)
+			continue;
+		e->lease.peer = LEASE_NOBODY;
+		t->count_of[peer]--;
+		t->count_of[LEASE_NOBODY]++;
+	}
+}
+
+void lease_extend(struct lease_table *t, uint64_t ms)
+{
+	for (struct entry *e = t->list.next; e != &t->list; e = e->next)
+		e->lease.expires_ms += ms;
+}
+
 uint64_t lease_count(const struct lease_table *t)
 {
 	return t->count;
@@ -137,7 +154,7 @@ uint64_t lease_count(const struct lease_table *t)
 
 uint32_t lease_count_of(const struct lease_table *t, uint32_t peer)
 {
-	assert(peer < PEER_COUNT_MAX);
+	assert(peer <= LEASE_NOBODY);
 	return t->count_of[peer];
 }
 

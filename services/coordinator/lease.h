@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LEASE_NOBODY 1024u /* numbers of peers are below */
+
 struct lease_table;
 
 struct lease {
 	uint64_t index; /* of the phase's agenda */
 	uint32_t attempt;
-	uint32_t peer; /* number of the peer that holds it */
+	uint32_t peer; /* number of the peer that holds it; LEASE_NOBODY: one that is gone */
 	uint64_t expires_ms;
 };
 
@@ -32,6 +34,10 @@ enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint
 const struct lease *lease_find(const struct lease_table *t, uint64_t index);
 /* Moves the end to now + ttr, and the lease to `peer` (who may have reconnected). */
 void lease_renew(struct lease_table *t, uint64_t index, uint32_t peer, uint64_t now_ms);
+/* The peer is gone: its leases run out as nobody's, so that its number is free. */
+void lease_orphan(struct lease_table *t, uint32_t peer);
+/* All leases live so much longer. */
+void lease_extend(struct lease_table *t, uint64_t ms);
 void lease_remove(struct lease_table *t, uint64_t index);
 /* Takes out the oldest lease that has ended by `now_ms`; false: none has. */
 bool lease_expire(struct lease_table *t, uint64_t now_ms, struct lease *ret_lease);

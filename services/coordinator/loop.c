@@ -3,6 +3,7 @@
  * advance the phases; commit all of it in one transaction; only then acknowledge, and
  * lease out what the new state asks for.
  */
+#include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/stop.h"
@@ -228,11 +229,10 @@ static void peers_expire(struct coordinator *c)
 {
 	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 		struct peer *p = peer_get(c->peers, i);
-		if (!p || c->now_ms - p->heard_ms < c->ttr_ms / 3 * 2 ||
-		    lease_count_of(c->leases, i) > 0)
+		if (!p || c->now_ms - p->heard_ms < c->ttr_ms / 3 * 2)
 			continue;
 		log_warn("peer_silent", "peer=%u", i);
-		peer_remove(c->peers, i);
+		coordinator_peer_forget(c, i);
 	}
 }
 
@@ -259,6 +259,7 @@ static void acks_send(struct coordinator *c)
 		e.body_case = FREEAL__ENVELOPE__BODY_ACK;
 		e.ack = &body;
 		err_ignore(socket_send(c->socket, to, &e)); /* else the result comes again */
+		crash_point("ack_after");
 	}
 	c->ack_count = 0;
 }
@@ -269,8 +270,10 @@ static void turn_commit(struct coordinator *c)
 	if (c->txn && !c->fatal)
 		coordinator_state_put(c);
 	if (c->txn && !c->fatal) {
+		crash_point("commit_before");
 		enum err e = store_commit(c->txn);
 		c->txn = NULL;
+		crash_point("commit_after");
 		if (e)
 			coordinator_fatal(c, e, "commit");
 	}
@@ -284,9 +287,27 @@ static void turn_commit(struct coordinator *c)
 		acks_send(c);
 }
 
+/* Time in which this process stood still counts against no worker: what they said meanwhile
+ * waits in the socket. */
+static void pause_forgive(struct coordinator *c, uint64_t since_ms)
+{
+	uint64_t ms = c->now_ms - since_ms;
+	if (ms <= POLL_MAX_MS + c->ttr_ms / HEARTBEATS_PER_LEASE)
+		return;
+	log_warn("stood_still", "ms=%llu", (unsigned long long)ms);
+	lease_extend(c->leases, ms);
+	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+		struct peer *p = peer_get(c->peers, i);
+		if (p)
+			p->heard_ms += ms;
+	}
+}
+
 static void coordinator_turn(struct coordinator *c)
 {
+	uint64_t last_ms = c->now_ms;
 	c->now_ms = clock_mono_ms(&c->clock);
+	pause_forgive(c, last_ms);
 	messages_take(c);
 	requests_take(c);
 	leases_expire(c);

@@ -2,6 +2,7 @@
  * Phases: what is loaded when one begins, and what is made of its results when it ends.
  * The next state comes from round_next; here is its I/O.
  */
+#include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
@@ -356,6 +357,7 @@ void phase_advance(struct coordinator *c)
 		if (c->fatal || c->pending.result ||
 		    agenda_settled(c->agenda) < agenda_count(c->agenda))
 			return;
+		crash_point("phase_end");
 		struct round_outcome outcome = {0};
 		Freeal__Result *kept[2] = {NULL, NULL};
 		enum err e = phase_end(c, &outcome, kept);

@@ -1,6 +1,7 @@
 #include "selector/loop.h"
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/runner.h"
@@ -243,6 +244,7 @@ static void runner_drain(struct loop *l)
 						      item.data, item.size),
 				     "cannot store rows");
 			free(item.data);
+			crash_point("rows_put");
 			continue;
 		}
 		l->running = NULL;
@@ -253,6 +255,7 @@ static void runner_drain(struct loop *l)
 		}
 		if (!item.error)
 			job_finish(l, j, item.seq);
+		crash_point("rows_end");
 		l->ended = j;
 		l->ended_error = item.error;
 	}
@@ -342,6 +345,7 @@ static void job_start(struct loop *l)
 		return;
 	}
 	job_log(j, LOG_LEVEL_INFO, "job_start", NULL);
+	crash_point("job_start");
 	j->emit = chunk_emit;
 	j->emit_context = l->runner;
 	runner_start(l->runner, j, &j->cancel);
@@ -353,6 +357,7 @@ static uint64_t loop_tick(struct loop *l)
 	fail(l, history_commit(l->history), "cannot commit");
 	if (l->error)
 		return l->now_ms;
+	crash_point("selector_commit");
 	job_report(l);
 	intake_confirm(l->intake);
 	job_start(l);

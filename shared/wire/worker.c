@@ -1,5 +1,6 @@
 #include "wire/worker.h"
 
+#include "base/crash.h"
 #include "base/limits.h"
 #include "base/rng.h"
 #include "wire/work.h"
@@ -206,6 +207,7 @@ static void welcome_take(struct worker *w, const Freeal__Welcome *welcome)
 		w->heartbeat_ms = welcome->heartbeat_ms;
 	w->welcome = true;
 	w->capacity_sent = 0;
+	w->heartbeat_due_ms = 0; /* what is held is told before more is asked for */
 	w->handler.project(w->handler.context, welcome);
 }
 
@@ -233,6 +235,7 @@ static void lease_take(struct worker *w, const Freeal__Lease *lease)
 		}
 		if (held_add(w, at, work->name, work->attempt))
 			w->handler.lease(w->handler.context, work);
+		crash_point("worker_lease");
 	}
 }
 
@@ -329,6 +332,7 @@ void worker_progress_set(struct worker *w, uint64_t done, uint64_t total)
 enum err worker_result(struct worker *w, Freeal__Result *result)
 {
 	assert(result->name);
+	crash_point("worker_result");
 	struct held **at = held_find(w, result->name);
 	bool late = !*at;
 	if (*at && (*at)->result)
@@ -456,6 +460,7 @@ static bool results_send(struct worker *w, uint64_t now_ms)
 		e.results = &body;
 		if (worker_send(w, &e) != ERR_OK)
 			return false;
+		crash_point("worker_sent");
 		for (size_t i = 0; i < n; i++)
 			sent[i]->sent_ms = now_ms ? now_ms : 1;
 		w->unsent_count -= (uint32_t)n;

@@ -44,6 +44,45 @@ static void renewal_moves_end_and_holder(void **state)
 	lease_table_free(t);
 }
 
+static void leases_of_one_who_is_gone_run_out_as_nobodys(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(100);
+	struct lease ended;
+	for (uint64_t i = 0; i < 4; i++)
+		assert_int_equal(lease_add(t, i, 1, (uint32_t)(i % 2), i), ERR_OK);
+	lease_orphan(t, 1);
+	assert_int_equal(lease_count_of(t, 0), 2);
+	assert_int_equal(lease_count_of(t, 1), 0);
+	assert_int_equal(lease_count_of(t, LEASE_NOBODY), 2);
+	lease_renew(t, 1, 7, 50); /* it is back, as another */
+	assert_int_equal(lease_count_of(t, 7), 1);
+	assert_true(lease_expire(t, 103, &ended));
+	assert_int_equal(ended.index, 0);
+	assert_true(lease_expire(t, 103, &ended));
+	assert_true(lease_expire(t, 103, &ended));
+	assert_int_equal(ended.index, 3);
+	assert_int_equal(ended.peer, LEASE_NOBODY);
+	assert_int_equal(lease_count_of(t, LEASE_NOBODY), 0);
+	lease_table_free(t);
+}
+
+static void extended_leases_end_later_in_the_same_order(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(100);
+	struct lease ended;
+	assert_int_equal(lease_add(t, 1, 1, 0, 0), ERR_OK);
+	lease_extend(t, 1000);
+	assert_int_equal(lease_add(t, 2, 1, 0, 1000), ERR_OK);
+	assert_false(lease_expire(t, 1099, &ended));
+	assert_true(lease_expire(t, 1100, &ended));
+	assert_int_equal(ended.index, 1);
+	assert_true(lease_expire(t, 1100, &ended));
+	assert_int_equal(ended.index, 2);
+	lease_table_free(t);
+}
+
 static void many_leases_in_one_bucket_keep_apart(void **state)
 {
 	(void)state;
@@ -66,6 +105,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(expires_at_its_time),
 	    cmocka_unit_test(renewal_moves_end_and_holder),
+	    cmocka_unit_test(leases_of_one_who_is_gone_run_out_as_nobodys),
+	    cmocka_unit_test(extended_leases_end_later_in_the_same_order),
 	    cmocka_unit_test(many_leases_in_one_bucket_keep_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
