@@ -1,6 +1,7 @@
 #include "coordinator/coordinator.h"
 
 #include "base/crash.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "config/project.h"
 #include "wire/frame.h"
@@ -68,8 +69,12 @@ void coordinator_peer_forget(struct coordinator *c, uint32_t number)
 	static_assert(PEER_COUNT_MAX == LEASE_NOBODY, "a number for nobody");
 	lease_orphan(c->leases, number);
 	peer_remove(c->peers, number);
-	if (c->model_peer == (int)number)
-		c->model_peer = -1;
+}
+
+void coordinator_model_path(const struct coordinator *c, char *path, size_t size)
+{
+	int n = snprintf(path, size, "%s/model", c->project_dir);
+	assert(n > 0 && (size_t)n < size);
 }
 
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c)
@@ -196,6 +201,26 @@ static enum err task_open(struct coordinator *c, const char *task_path, struct e
 	return c->project ? ERR_OK : err_set(msg, ERR_NO_MEMORY, "out of memory");
 }
 
+/* The project's id: as stored, else a fresh one. */
+static enum err id_set(Freeal__Project *fresh, const Freeal__Project *old)
+{
+	fresh->id.data = malloc(PROJECT_ID_BYTES);
+	if (!fresh->id.data)
+		return ERR_NO_MEMORY;
+	fresh->id.len = PROJECT_ID_BYTES;
+	if (old && old->id.len == PROJECT_ID_BYTES)
+		memcpy(fresh->id.data, old->id.data, PROJECT_ID_BYTES);
+	else if (getrandom(fresh->id.data, PROJECT_ID_BYTES, 0) != PROJECT_ID_BYTES)
+		return ERR_IO;
+	return ERR_OK;
+}
+
+static enum err project_put(struct coordinator *c, struct err_msg *msg)
+{
+	enum err e = meta_put(coordinator_txn(c), "project", &c->project->base);
+	return e ? err_set(msg, e, "cannot store the project in %s", c->project_dir) : ERR_OK;
+}
+
 /* Compares with the stored project and stores this one; copies the task file. */
 static enum err project_store(struct coordinator *c, const char *task_path, struct err_msg *msg)
 {
@@ -203,24 +228,27 @@ static enum err project_store(struct coordinator *c, const char *task_path, stru
 	enum err e = meta_get(coordinator_txn(c), "project", &freeal__project__descriptor, &old);
 	if (e && e != ERR_NOT_FOUND)
 		return err_set(msg, e, "cannot read the project");
-	if (old) {
+	bool known = old && old->id.len == PROJECT_ID_BYTES;
+	e = id_set(c->project, old);
+	if (e)
+		(void)err_set(msg, e, "cannot make the project's id: %s", err_str(e));
+	if (!e && old) {
 		c->project->version = old->version + (task_path != NULL);
 		e = project_compare(old, c->project, msg);
-		frame_message_free(old);
-		if (e)
-			return e;
 	}
+	frame_message_free(old);
+	if (e || (known && !task_path))
+		return e;
 	if (!task_path)
-		return ERR_OK;
+		return project_put(c, msg);
 	char copy[1200];
 	(void)snprintf(copy, sizeof copy, "%s/task.yaml", c->project_dir);
 	size_t size;
 	char *data = file_read(task_path, 16u << 20, &size);
 	e = data ? file_replace(copy, data, size) : ERR_IO;
 	free(data);
-	if (!e)
-		e = meta_put(coordinator_txn(c), "project", &c->project->base);
-	return e ? err_set(msg, e, "cannot store the project in %s", c->project_dir) : ERR_OK;
+	return e ? err_set(msg, e, "cannot store the project in %s", c->project_dir)
+		 : project_put(c, msg);
 }
 
 static enum err labels_load(struct coordinator *c)
@@ -356,8 +384,6 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 		return err_set(msg, ERR_NO_MEMORY, "out of memory");
 	c->clock = clock_system();
 	c->now_ms = clock_mono_ms(&c->clock);
-	c->model_fd = -1;
-	c->model_peer = -1;
 	(void)pthread_mutex_init(&c->status_mutex, NULL);
 	(void)snprintf(c->project_dir, sizeof c->project_dir, "%s", config->project_dir);
 	(void)snprintf(c->selector_endpoint, sizeof c->selector_endpoint, "%s",

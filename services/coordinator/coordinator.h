@@ -22,6 +22,7 @@
 #include "coordinator/round.h"
 #include "coordinator/tables.h"
 #include "proto/stream.pb-c.h"
+#include "wire/folder_stream.h"
 #include "wire/socket.h"
 #include "wire/stream.h"
 
@@ -90,9 +91,8 @@ struct coordinator {
 	struct lease_table *leases;
 	struct peer_table *peers;
 	struct pending_pull pending;
-	Freeal__Pool *pool; /* of state.pool_version; NULL */
-	int model_fd;	    /* the model file that is being pulled, -1 */
-	int model_peer;	    /* the trainer that has the final model, -1: not known */
+	Freeal__Pool *pool;	     /* of state.pool_version; NULL */
+	struct folder_writer *model; /* the model that is being pulled; NULL */
 
 	struct ack *acks;
 	size_t ack_count, ack_capacity;
@@ -130,6 +130,8 @@ void coordinator_ack(struct coordinator *c, const struct peer_id *to, const Free
 		     uint32_t attempt);
 /* A peer that can't be reached: what it holds runs out. */
 void coordinator_peer_forget(struct coordinator *c, uint32_t number);
+/* Where the last final model is: PROJECT/model. */
+void coordinator_model_path(const struct coordinator *c, char *path, size_t size);
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c);
 /* Requests that may still be sent under --max-requests. */
 uint64_t coordinator_requests_left(const struct coordinator *c);

@@ -188,6 +188,24 @@ static enum err order_retrieve(struct coordinator *c, struct order *o)
 	return ERR_OK;
 }
 
+/* Which model the round's final training made. */
+static enum err model_checksum(struct coordinator *c, uint64_t *ret_checksum)
+{
+	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
+	name.kind = FREEAL__WORK_KIND__TRAIN;
+	name.round = c->state.round;
+	name.item = c->project->model->folds;
+	Freeal__Result *result;
+	enum err e = table_get(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name),
+			       &freeal__result__descriptor, &result);
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+	if (result->body_case == FREEAL__RESULT__BODY_TRAIN)
+		*ret_checksum = result->train->model_checksum;
+	frame_message_free(result);
+	return ERR_OK;
+}
+
 static enum err order_predict(struct coordinator *c, struct order *o)
 {
 	freeal__predict_order__init(&o->predict);
@@ -198,7 +216,7 @@ static enum err order_predict(struct coordinator *c, struct order *o)
 		o->predict.to = c->state.sample_count;
 	o->work.order_case = FREEAL__WORK__ORDER_PREDICT;
 	o->work.predict = &o->predict;
-	return ERR_OK;
+	return model_checksum(c, &o->predict.model_checksum);
 }
 
 static enum err order_make(struct coordinator *c, struct order *o, uint64_t index, uint32_t attempt)
@@ -314,13 +332,6 @@ static bool peer_quiet(const struct coordinator *c, const struct peer *p)
 	return c->now_ms - p->heard_ms > HEARTBEATS_MISSED_MAX * heartbeat_ms;
 }
 
-/* The final model is with the trainer that made it. */
-static bool peer_suits(struct coordinator *c, uint32_t number)
-{
-	return c->state.phase != FREEAL__PHASE__PREDICT_PHASE || c->model_peer < 0 ||
-	       !peer_get(c->peers, (uint32_t)c->model_peer) || (uint32_t)c->model_peer == number;
-}
-
 void dispatch_leases(struct coordinator *c)
 {
 	Freeal__Role role = phase_role(c->state.phase);
@@ -332,7 +343,7 @@ void dispatch_leases(struct coordinator *c)
 		any = false;
 		for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 			struct peer *p = peer_get(c->peers, i);
-			if (!p || p->role != role || !peer_suits(c, i) || peer_quiet(c, p))
+			if (!p || p->role != role || peer_quiet(c, p))
 				continue;
 			size_t room = peer_room(c, i, p);
 			if (role == FREEAL__ROLE__ANNOTATOR) {

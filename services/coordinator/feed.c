@@ -1,6 +1,7 @@
 /*
  * Streams served to trainers: samples from a sample_no on, label changes from a change
- * number on. The sender keeps nothing: the request says where to go on.
+ * number on, and the published model. The sender keeps nothing: the request says where to
+ * go on.
  */
 #include "base/buf.h"
 #include "base/limits.h"
@@ -90,6 +91,12 @@ static enum err changes_chunk(struct coordinator *c, uint64_t seq, struct buf *o
 void feed_serve(struct coordinator *c, uint32_t peer, const Freeal__ChunkRequest *request)
 {
 	const struct peer_id *to = &peer_get(c->peers, peer)->id;
+	if (strcmp(request->stream, "model") == 0) {
+		char path[sizeof c->project_dir + 8];
+		coordinator_model_path(c, path, sizeof path);
+		folder_stream_answer(path, c->socket, to, request);
+		return;
+	}
 	bool samples = strcmp(request->stream, "samples") == 0;
 	uint64_t end = samples ? c->sample_count : c->state.change_count;
 	if ((!samples && strcmp(request->stream, "changes") != 0) || request->next_seq > end) {

@@ -56,18 +56,36 @@ static void hello_take(struct coordinator *c, const struct peer_id *from,
 	err_ignore(socket_send(c->socket, from, &e)); /* it says Hello again */
 }
 
+static void cancel_send(struct coordinator *c, const struct peer_id *to, Freeal__WorkName **names,
+			size_t count)
+{
+	Freeal__Cancel body = FREEAL__CANCEL__INIT;
+	body.names = names;
+	body.n_names = count;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_CANCEL;
+	e.cancel = &body;
+	err_ignore(socket_send(c->socket, to, &e)); /* it renews again */
+}
+
 static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Renew *renew)
 {
 	struct peer *p = peer_get(c->peers, number);
 	p->credit = renew->credit;
 	p->done = renew->done;
 	p->total = renew->total;
-	for (size_t i = 0; i < renew->n_names && i < renew->n_attempts; i++) {
+	/* The names that are over come to the front. */
+	Freeal__WorkName **over = renew->names;
+	size_t over_count = 0;
+	for (size_t i = 0; c->phase_entered && i < renew->n_names && i < renew->n_attempts; i++) {
 		uint64_t index;
-		if (!c->phase_entered ||
-		    !round_work_index(c->project, &c->state, renew->names[i], &index) ||
-		    agenda_is_settled(c->agenda, index))
+		if (!round_work_index(c->project, &c->state, renew->names[i], &index) ||
+		    agenda_is_settled(c->agenda, index)) {
+			Freeal__WorkName *name = renew->names[i];
+			renew->names[i] = over[over_count];
+			over[over_count++] = name;
 			continue;
+		}
 		const struct lease *lease = lease_find(c->leases, index);
 		if (lease && lease->attempt == renew->attempts[i]) {
 			lease_renew(c->leases, index, number, c->now_ms);
@@ -78,6 +96,9 @@ static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Ren
 				coordinator_fatal(c, ERR_NO_MEMORY, "lease");
 		}
 	}
+	/* Somebody else was faster while the worker was away. */
+	if (over_count > 0)
+		cancel_send(c, &p->id, over, over_count);
 }
 
 static void return_take(struct coordinator *c, uint32_t number, const Freeal__Return *back)
@@ -151,7 +172,8 @@ static void envelope_take(struct coordinator *c, const struct peer_id *from,
 	}
 }
 
-static void messages_take(struct coordinator *c)
+/* False: there may be more. */
+static bool messages_take(struct coordinator *c)
 {
 	for (int i = 0; c->socket && i < MESSAGES_PER_TURN_MAX && !c->fatal; i++) {
 		struct peer_id from;
@@ -159,7 +181,7 @@ static void messages_take(struct coordinator *c)
 		struct err_msg msg;
 		enum err e = socket_receive(c->socket, &from, &f, &msg);
 		if (e == ERR_AGAIN)
-			return;
+			return true;
 		if (e) {
 			log_warn("message_dropped", "reason=\"%s\"", msg.text);
 			if (e == ERR_VERSION)
@@ -169,6 +191,7 @@ static void messages_take(struct coordinator *c)
 		envelope_take(c, &from, frame_envelope(f));
 		frame_free(f);
 	}
+	return !c->socket;
 }
 
 static void request_serve(struct coordinator *c, struct inbox_request *r)
@@ -308,10 +331,13 @@ static void coordinator_turn(struct coordinator *c)
 	uint64_t last_ms = c->now_ms;
 	c->now_ms = clock_mono_ms(&c->clock);
 	pause_forgive(c, last_ms);
-	messages_take(c);
+	/* What keeps leases and peers alive may still be in the queue. */
+	bool drained = messages_take(c);
 	requests_take(c);
-	leases_expire(c);
-	peers_expire(c);
+	if (drained) {
+		leases_expire(c);
+		peers_expire(c);
+	}
 	if (c->socket)
 		phase_advance(c);
 	turn_commit(c);

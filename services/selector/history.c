@@ -1,5 +1,6 @@
 #include "selector/history.h"
 
+#include "base/crash.h"
 #include "selector/oof.h"
 #include "store/store.h"
 #include "wire/frame.h"
@@ -69,6 +70,7 @@ enum err history_commit(struct history *h)
 		return ERR_OK;
 	struct store_txn *txn = h->txn;
 	h->txn = NULL;
+	crash_point("history_commit");
 	return store_commit(txn);
 }
 
@@ -116,6 +118,27 @@ static enum err meta_get(struct store_txn *t, const char *name, uint64_t *ret_co
 		return ERR_CORRUPT;
 	memcpy(ret_count, value.data, sizeof *ret_count);
 	return ERR_OK;
+}
+
+enum err history_project_set(struct history *h, const void *id, size_t id_bytes, bool *ret_wiped)
+{
+	struct store_value value;
+	enum err e = write_begin(h);
+	if (e)
+		return e;
+	e = store_get(h->txn, TABLE_META, "project", 7, &value);
+	if (e && e != ERR_NOT_FOUND)
+		return e;
+	bool other = !e && (value.size != id_bytes || memcmp(value.data, id, id_bytes) != 0);
+	e = ERR_OK;
+	for (enum table table = 0; other && !e && table < TABLE_COUNT; table++)
+		e = store_clear(h->txn, table);
+	if (!e)
+		e = store_put(h->txn, TABLE_META, "project", 7, id, id_bytes);
+	if (!e)
+		e = history_commit(h);
+	*ret_wiped = other;
+	return e;
 }
 
 /* Deletes the entries from `from` on up to, not with, the first key >= `to`. */

@@ -8,7 +8,7 @@
  *   selection     round, seq → SelectionChunk: the loss history, kept for all rounds
  *   nearest       round, seq → NearestChunk
  *   clean         round and epoch, seq → SelectionChunk of the newest refit
- *   meta          stream name → chunk count, once a stream is whole
+ *   meta          stream name → chunk count, once a stream is whole; "project" → its id
  *
  * Writing is for one thread, the loop: it goes into one open transaction until
  * history_commit. Reading opens short transactions of its own, sees what is committed,
@@ -44,6 +44,11 @@ enum history_rows {
 /* Which of them: the round, or for HISTORY_CLEAN round and epoch in one. */
 #define HISTORY_CLEAN_PART(round, epoch) ((uint32_t)(round) << 16 | (uint32_t)(epoch))
 #define HISTORY_EPOCH_MAX 65535u
+
+/* Says whose rows these are, before any is written; commits. What is here of another
+ * project is removed. No job may be reading. */
+enum err history_project_set(struct history *h, const void *id, size_t id_bytes,
+			     bool *ret_wiped) WARN_UNUSED;
 
 /* Writing. Errors are the disk's unless another is named. */
 enum err history_commit(struct history *h) WARN_UNUSED;

@@ -66,6 +66,8 @@ void intake_free(struct intake *i)
 void intake_classes_set(struct intake *i, size_t class_count)
 {
 	i->class_count = class_count;
+	for (size_t k = 0; class_count == 0 && k < PULLS_MAX; k++)
+		pull_end(&i->pulls[k]);
 }
 
 static bool name_parse(const char *name, struct pull *p)

@@ -15,7 +15,7 @@ struct intake;
 /* `s` is the socket that trainers connect to. ERR_NO_MEMORY. */
 enum err intake_new(struct history *h, struct socket *s, struct intake **ret_intake) WARN_UNUSED;
 void intake_free(struct intake *i);
-/* 0: not known yet, nothing is taken. */
+/* 0: not known yet, nothing is taken, and what was being taken is forgotten. */
 void intake_classes_set(struct intake *i, size_t class_count);
 
 /* An offer that can't be taken now is ignored: it comes again. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define POLL_MS_MAX 1000u
@@ -36,8 +37,10 @@ struct loop {
 	struct history *history;
 	struct intake *intake;
 	struct runner *runner;
-	size_t class_count;  /* 0: before the first Welcome */
-	struct job *waiting; /* leased, not started */
+	uint8_t project_id[PROJECT_ID_BYTES];
+	size_t project_classes; /* of the last Welcome */
+	size_t class_count;	/* 0: the history isn't known to be the project's */
+	struct job *waiting;	/* leased, not started */
 	struct job *running;
 	struct job *ended; /* to be reported behind the commit */
 	enum err ended_error;
@@ -62,14 +65,52 @@ static void job_log(const struct job *j, enum log_level level, const char *event
 		  reason ? reason : "");
 }
 
+static void classes_set(struct loop *l, size_t class_count)
+{
+	l->class_count = class_count;
+	intake_classes_set(l->intake, class_count);
+}
+
+/* Makes sure that the history is the project's; another project's is removed, because it can
+ * be made again. Waits for a job that still reads it. */
+static void project_check(struct loop *l)
+{
+	static const uint8_t none[PROJECT_ID_BYTES];
+	bool wiped = false;
+	if (l->class_count || !l->project_classes || l->running || l->error)
+		return;
+	if (memcmp(l->project_id, none, sizeof none) != 0)
+		fail(l,
+		     history_project_set(l->history, l->project_id, sizeof l->project_id, &wiped),
+		     "cannot remove another project's rows");
+	if (wiped)
+		log_warn("data_removed", "folder=%s reason=\"it was another project's\"",
+			 l->config->data);
+	classes_set(l, l->project_classes);
+}
+
 static void project_take(void *context, const Freeal__Welcome *welcome)
 {
 	struct loop *l = context;
-	if (!welcome->project)
+	const Freeal__Project *project = welcome->project;
+	if (!project)
 		return;
-	l->class_count = welcome->project->n_labels;
-	intake_classes_set(l->intake, l->class_count);
-	log_info("welcome", "task=%s labels=%zu", welcome->project->task, l->class_count);
+	log_info("welcome", "task=%s labels=%zu", project->task, project->n_labels);
+	l->project_classes = project->n_labels;
+	bool named = project->id.len == sizeof l->project_id;
+	if (named && memcmp(project->id.data, l->project_id, sizeof l->project_id) != 0) {
+		memcpy(l->project_id, project->id.data, sizeof l->project_id);
+		classes_set(l, 0);
+		if (l->running)
+			atomic_store(&l->running->cancel, true);
+		if (l->ended) {
+			job_free(l->ended);
+			l->ended = NULL;
+		}
+	}
+	if (l->class_count)
+		classes_set(l, l->project_classes);
+	project_check(l);
 }
 
 static void lease_take(void *context, const Freeal__Work *work)
@@ -354,6 +395,7 @@ static void job_start(struct loop *l)
 static uint64_t loop_tick(struct loop *l)
 {
 	runner_drain(l);
+	project_check(l);
 	fail(l, history_commit(l->history), "cannot commit");
 	if (l->error)
 		return l->now_ms;
@@ -361,7 +403,7 @@ static uint64_t loop_tick(struct loop *l)
 	job_report(l);
 	intake_confirm(l->intake);
 	job_start(l);
-	worker_credit_set(l->worker, l->waiting || l->running ? 0 : 1);
+	worker_credit_set(l->worker, l->waiting || l->running || !l->class_count ? 0 : 1);
 	if (l->running)
 		worker_progress_set(l->worker, atomic_load(&l->running->done),
 				    atomic_load(&l->running->total));
@@ -422,22 +464,22 @@ static enum err loop_open(struct loop *l)
 	return e ? e : runner_new(job_runner_run, NULL, &l->runner, l->msg);
 }
 
-static void loop_close(struct loop *l)
+/* False: the thread hangs in its job, which still reads the store. */
+static bool loop_close(struct loop *l)
 {
-	/* A job that doesn't end in time still reads the store: leave everything to the
-	 * end of the process. */
-	bool ended = runner_free(l->runner, JOB_STOP_MS);
 	worker_free(l->worker);
 	socket_free(l->trainers);
+	bool ended = runner_free(l->runner, JOB_STOP_MS);
 	if (l->zmq)
 		(void)zmq_ctx_term(l->zmq);
 	if (!ended)
-		return;
+		return false;
 	intake_free(l->intake);
 	job_free(l->waiting);
 	job_free(l->running);
 	job_free(l->ended);
 	history_close(l->history);
+	return true;
 }
 
 enum err loop_run(const struct loop_config *config, struct err_msg *msg)
@@ -448,6 +490,9 @@ enum err loop_run(const struct loop_config *config, struct err_msg *msg)
 		log_info("ready", "bind=%s", config->bind);
 		e = loop_turns(&l);
 	}
-	loop_close(&l);
+	if (!loop_close(&l)) {
+		log_warn("job_abandoned", "reason=stopping");
+		_exit((int)err_exit_code(e));
+	}
 	return e;
 }

@@ -1,12 +1,12 @@
 #include "trainer/checkpoint.h"
 
+#include "base/crash.h"
+#include "base/folder.h"
 #include "base/rng.h"
 #include "trainer/terms.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -76,29 +76,6 @@ static enum err file_write(const char *path, const void *const *parts, const siz
 	return io_error(msg, "write", path);
 }
 
-static enum err folder_sync(const char *path, struct err_msg *msg)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && !fsync(fd);
-	if (fd >= 0)
-		close(fd);
-	return good ? ERR_OK : io_error(msg, "sync", path);
-}
-
-/* Removes the folder and the files in it, as far as it can. */
-static void folder_remove(const char *folder)
-{
-	char path[PATH_MAX];
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && !path_join(path, folder, entry->d_name, NULL))
-			(void)unlink(path);
-	if (dir)
-		closedir(dir);
-	(void)rmdir(folder);
-}
-
 static enum err weights_write(const struct ngram_parts *p, const char *folder,
 			      struct header *ret_header, struct err_msg *msg)
 {
@@ -153,46 +130,27 @@ static enum err model_write(const struct header *h, const char *const *label_nam
 	return err;
 }
 
-/* Puts `made` in the place of `folder`. */
-static enum err folder_replace(const char *made, const char *folder, struct err_msg *msg)
-{
-	char parent[PATH_MAX];
-	(void)snprintf(parent, sizeof parent, "%s", folder);
-	char *slash = strrchr(parent, '/');
-	if (slash)
-		slash[slash == parent] = '\0';
-	bool exchanged = !renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_EXCHANGE);
-	if (!exchanged && errno != ENOENT) {
-		/* A file system that can't exchange: the name is missing for a moment. */
-		folder_remove(folder);
-	}
-	if (!exchanged && rename(made, folder))
-		return io_error(msg, "replace", folder);
-	if (exchanged)
-		folder_remove(made);
-	return folder_sync(slash ? parent : ".", msg);
-}
-
 enum err ngram_save(const struct ngram *m, const char *const *label_names, const char *folder,
-		    struct err_msg *msg)
+		    uint64_t *ret_checksum, struct err_msg *msg)
 {
 	char made[PATH_MAX];
 	struct ngram_parts parts = ngram_parts(m);
 	struct header header;
 	if (snprintf(made, sizeof made, "%s.new", folder) >= (int)sizeof made)
 		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
-	folder_remove(made);
+	folder_delete(made);
 	if (mkdir(made, 0777))
 		return io_error(msg, "create", made);
 	enum err err = weights_write(&parts, made, &header, msg);
+	crash_point("checkpoint_written");
 	if (!err)
 		err = model_write(&header, label_names, made, msg);
 	if (!err)
-		err = folder_sync(made, msg);
-	if (!err)
 		err = folder_replace(made, folder, msg);
 	if (err)
-		folder_remove(made);
+		folder_delete(made);
+	else
+		*ret_checksum = header.checksum;
 	return err;
 }
 
@@ -340,6 +298,18 @@ static enum err weights_read(const char *path, size_t class_count, const char *c
 	free(body);
 	fclose(file);
 	return err;
+}
+
+enum err ngram_checksum(const char *folder, uint64_t *ret_checksum, struct err_msg *msg)
+{
+	char checksum[17];
+	struct ngram_labels labels;
+	enum err err = model_read(folder, &labels, checksum, msg);
+	if (err)
+		return err;
+	ngram_labels_done(&labels);
+	*ret_checksum = strtoull(checksum, NULL, 16);
+	return ERR_OK;
 }
 
 enum err ngram_load(const char *folder, struct ngram **ret, struct ngram_labels *ret_labels,

@@ -18,12 +18,17 @@
 #include "trainer/ngram.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { CHECKPOINT_VERSION = 1 };
 
-/* `label_names` (class count of the model), UTF-8. */
+/* `label_names` (class count of the model), UTF-8. The checksum names the model: another
+ * one has another. */
 WARN_UNUSED enum err ngram_save(const struct ngram *m, const char *const *label_names,
-				const char *folder, struct err_msg *msg);
+				const char *folder, uint64_t *ret_checksum, struct err_msg *msg);
+/* Which model the folder holds, without reading its weights. As ngram_load. */
+WARN_UNUSED enum err ngram_checksum(const char *folder, uint64_t *ret_checksum,
+				    struct err_msg *msg);
 
 struct ngram_labels {
 	size_t count;

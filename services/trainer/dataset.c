@@ -12,10 +12,11 @@
 enum dataset_table {
 	TABLE_SAMPLES, /* sample_no → sample_head, id, text, augmented */
 	TABLE_CHANGES, /* number of its first change → change_row ... */
+	TABLE_META,    /* "project" → its id */
 	TABLE_COUNT,
 };
 
-static const char *const dataset_tables[TABLE_COUNT] = {"samples", "changes"};
+static const char *const dataset_tables[TABLE_COUNT] = {"samples", "changes", "meta"};
 
 struct sample_head {
 	uint32_t id_bytes;
@@ -90,6 +91,45 @@ void dataset_close(struct dataset *d)
 		return;
 	store_close(d->store);
 	free(d);
+}
+
+static const char PROJECT_KEY[] = "project";
+
+/* Empties the store where it is another project's, and notes whose it is. */
+static enum err project_set(struct store_txn *t, const void *id, size_t id_bytes, bool *ret_wiped)
+{
+	struct store_value value;
+	enum err e = store_get(t, TABLE_META, PROJECT_KEY, sizeof PROJECT_KEY, &value);
+	bool known = !e;
+	if (e && e != ERR_NOT_FOUND)
+		return e;
+	if (known && value.size == id_bytes && memcmp(value.data, id, id_bytes) == 0)
+		return ERR_OK;
+	e = ERR_OK;
+	for (unsigned table = 0; known && !e && table < TABLE_COUNT; table++)
+		e = store_clear(t, table);
+	*ret_wiped = known;
+	return e ? e : store_put(t, TABLE_META, PROJECT_KEY, sizeof PROJECT_KEY, id, id_bytes);
+}
+
+enum err dataset_project_set(struct dataset *d, const void *id, size_t id_bytes, bool *ret_wiped)
+{
+	struct store_txn *t;
+	bool wiped = false;
+	enum err e = store_begin(d->store, true, &t);
+	if (e)
+		return e;
+	e = project_set(t, id, id_bytes, &wiped);
+	if (e) {
+		store_abort(t);
+		return e;
+	}
+	e = store_commit(t);
+	if (!e)
+		e = counts_load(d);
+	if (!e)
+		*ret_wiped = wiped;
+	return e;
 }
 
 uint64_t dataset_sample_count(const struct dataset *d)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "proto/stream.pb-c.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,11 @@ struct dataset;
 enum err dataset_open(const char *dir, struct dataset **ret_dataset,
 		      struct err_msg *msg) WARN_UNUSED;
 void dataset_close(struct dataset *d);
+
+/* Says whose samples these are, before any is added. What is here of another project is
+ * removed: it can be pulled again. No view may be open. */
+enum err dataset_project_set(struct dataset *d, const void *id, size_t id_bytes,
+			     bool *ret_wiped) WARN_UNUSED;
 
 /* Samples 0 .. n-1 and changes 0 .. n-1 are here. */
 uint64_t dataset_sample_count(const struct dataset *d);

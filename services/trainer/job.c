@@ -39,6 +39,11 @@ void job_free(struct job *j)
 	free(j);
 }
 
+bool job_is_light(const struct job *j)
+{
+	return j->work->order_case == FREEAL__WORK__ORDER_PREDICT;
+}
+
 bool job_named(const struct job *j, const Freeal__WorkName *name)
 {
 	return work_name_equal(j->work->name, name);
@@ -101,6 +106,8 @@ enum err job_need(struct job *j, struct supply_need *ret_need)
 		return train_need(j, j->work->train, ret_need);
 	case FREEAL__WORK__ORDER_PREDICT:
 		ret_need->sample_count = j->work->predict->sample_count;
+		ret_need->model = true;
+		ret_need->model_checksum = j->work->predict->model_checksum;
 		return block_check(j, j->work->predict->from, j->work->predict->to,
 				   j->work->predict->sample_count);
 	default:
@@ -129,6 +136,7 @@ void job_report(struct job *j, struct worker *w, const char *error)
 		train.seconds = o->seconds;
 		train.loss = o->loss;
 		train.model_bytes = o->model_bytes;
+		train.model_checksum = o->model_checksum;
 		result.body_case = FREEAL__RESULT__BODY_TRAIN;
 		result.train = &train;
 	} else {

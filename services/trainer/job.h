@@ -1,6 +1,6 @@
 /*
  * One work of the trainer, from lease to result: EMBED, TRAIN (a fold or the final
- * model) or PREDICT. The loop makes it and reports it; job_run does it on the worker
+ * model) or PREDICT. The loop makes it and reports it; job_run does it on a job
  * thread. While it runs, the loop touches the atomics alone.
  */
 #ifndef FREEAL_TRAINER_JOB_H
@@ -32,7 +32,7 @@ struct job_outcome {
 	uint32_t dimensions; /* EMBED */
 	uint64_t row_count;  /* TRAIN */
 	double seconds, loss;
-	uint64_t model_bytes;
+	uint64_t model_bytes, model_checksum;
 	int32_t *class_ids; /* PREDICT: (predicted_count) */
 	float *probabilities;
 	size_t predicted_count;
@@ -51,6 +51,8 @@ struct job {
 	struct err_msg msg; /* why it failed */
 };
 
+/* PREDICT has a thread of its own, beside the one that trains and embeds. */
+bool job_is_light(const struct job *j);
 /* Keeps copies of the work and the project. NULL: no memory. */
 struct job *job_new(const Freeal__Work *work, const Freeal__Project *project);
 void job_free(struct job *j);
@@ -67,9 +69,11 @@ void job_report(struct job *j, struct worker *w, const char *error);
 /* What jobs share on the job thread. */
 struct job_context;
 
-/* `dir` is where streams are written, `model_dir` where the checkpoint is; borrowed. */
-enum err job_context_new(struct dataset *d, const char *dir, const char *model_dir,
+/* `dir` is where streams are written, `models` where checkpoints are; borrowed. */
+enum err job_context_new(struct dataset *d, const char *dir, const struct model_folders *models,
 			 uint32_t thread_count, struct job_context **ret_context) WARN_UNUSED;
+/* Forgets what was computed: the samples are another project's. */
+void job_context_reset(struct job_context *c);
 void job_context_free(struct job_context *c);
 
 /* Does the work; on failure `j->msg` says why. ERR_CANCELLED: `j->cancel` was set. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum err job_context_new(struct dataset *d, const char *dir, const char *model_dir,
+enum err job_context_new(struct dataset *d, const char *dir, const struct model_folders *models,
 			 uint32_t thread_count, struct job_context **ret_context)
 {
 	struct job_context *c = calloc(1, sizeof *c);
@@ -10,13 +10,13 @@ enum err job_context_new(struct dataset *d, const char *dir, const char *model_d
 		return ERR_NO_MEMORY;
 	c->dataset = d;
 	c->dir = dir;
-	c->model_dir = model_dir;
+	c->models = models;
 	c->thread_count = thread_count;
 	*ret_context = c;
 	return ERR_OK;
 }
 
-static void context_forget(struct job_context *c)
+static void features_forget(struct job_context *c)
 {
 	features_free(c->features);
 	c->features = NULL;
@@ -25,12 +25,18 @@ static void context_forget(struct job_context *c)
 	c->sample_count = 0;
 }
 
+void job_context_reset(struct job_context *c)
+{
+	features_forget(c);
+	ngram_free(c->model);
+	c->model = NULL;
+}
+
 void job_context_free(struct job_context *c)
 {
 	if (!c)
 		return;
-	context_forget(c);
-	ngram_free(c->model);
+	job_context_reset(c);
 	free(c);
 }
 
@@ -69,7 +75,7 @@ enum err job_features_ensure(struct job *j, struct job_context *c, uint64_t samp
 {
 	if (c->features && c->sample_count == sample_count)
 		return ERR_OK;
-	context_forget(c);
+	features_forget(c);
 	struct dataset_view *v;
 	enum err e = job_view_open(j, c, 0, (size_t)sample_count, &v);
 	if (e)

@@ -1,6 +1,6 @@
 /*
  * What the jobs of one job thread share: the features of the samples, computed once
- * for all folds of a round, each sample's fold, and the final model.
+ * for all folds of a round, each sample's fold, and the model to predict with.
  */
 #ifndef FREEAL_TRAINER_JOB_CONTEXT_H
 #define FREEAL_TRAINER_JOB_CONTEXT_H
@@ -11,14 +11,16 @@
 
 struct job_context {
 	struct dataset *dataset;
-	const char *dir, *model_dir;
+	const char *dir;
+	const struct model_folders *models;
 	uint32_t thread_count;
 	struct features *features; /* of samples 0 .. sample_count-1; NULL: none */
 	uint64_t sample_count;
 	uint32_t *folds; /* (sample_count) for this seed and number of folds */
 	uint64_t fold_seed;
 	uint32_t fold_count;
-	struct ngram *model; /* the last final model; NULL: not loaded */
+	struct ngram *model; /* PREDICT: the last one used; NULL: none */
+	uint64_t model_checksum;
 };
 
 /* In all of these, `j->msg` says what went wrong. */

@@ -1,19 +1,31 @@
 /* PREDICT: the final model's class of each sample of a block. */
+#include "base/folder.h"
 #include "math/softmax.h"
 #include "trainer/checkpoint.h"
 #include "trainer/job_context.h"
 
 #include <stdlib.h>
 
-/* The model of this process's last final training, else the one on disk. */
-static enum err model_ensure(struct job *j, struct job_context *c)
+/* The ordered model: the last one used, else from the disk. */
+static enum err model_ensure(struct job *j, struct job_context *c, uint64_t checksum)
 {
-	struct ngram_labels labels = {0};
-	if (!c->model) {
-		enum err e = ngram_load(c->model_dir, &c->model, &labels, &j->msg);
+	if (!c->model || c->model_checksum != checksum) {
+		const char *folder = model_folders_find(c->models, checksum);
+		struct ngram_labels labels = {0};
+		ngram_free(c->model);
+		c->model = NULL;
+		if (!folder)
+			return err_set(&j->msg, ERR_NOT_FOUND, "the model is gone");
+		enum err e = ngram_load(folder, &c->model, &labels, &j->msg);
+		if (e == ERR_CORRUPT) {
+			/* Pulled again for the next attempt. */
+			folder_delete(folder);
+			e = ERR_INVALID;
+		}
 		if (e)
 			return err_prefix(&j->msg, e, "no model to predict with");
 		ngram_labels_done(&labels);
+		c->model_checksum = checksum;
 	}
 	if (ngram_class_count(c->model) != j->project->n_labels)
 		return err_set(&j->msg, ERR_INVALID,
@@ -44,7 +56,7 @@ enum err job_predict(struct job *j, struct job_context *c)
 	o->probabilities = calloc(o->predicted_count, sizeof *o->probabilities);
 	float *probabilities = calloc(o->predicted_count * class_count, sizeof *probabilities);
 	enum err e = o->class_ids && o->probabilities && probabilities
-			 ? model_ensure(j, c)
+			 ? model_ensure(j, c, order->model_checksum)
 			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the predictions");
 	if (!e)
 		e = job_view_open(j, c, order->from, o->predicted_count, &v);

@@ -1,9 +1,10 @@
 /* TRAIN: a fold model and its held-out rows' probabilities, or the final model. */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/limits.h"
 #include "trainer/checkpoint.h"
 #include "trainer/job_context.h"
-#include "trainer/model_stream.h"
+#include "wire/folder_stream.h"
 
 #include <assert.h>
 #include <math.h>
@@ -93,6 +94,7 @@ static enum err fold_train(struct job *j, struct job_context *c, const int32_t *
 	if (!e)
 		e = ngram_fold_train(c->features, labels, c->folds, order->fold, class_count,
 				     &config, &progress, probabilities, &j->msg);
+	crash_point("fold_trained");
 	(void)snprintf(j->outcome.stream_name, sizeof j->outcome.stream_name, "oof/%u/%u",
 		       j->work->name->round, order->fold);
 	if (!e)
@@ -214,32 +216,33 @@ static enum err clean_refit(void *context, uint32_t epoch, const float *losses, 
 }
 
 /* Mean cross-entropy of the labelled rows under the model. */
-static enum err training_loss(struct job *j, struct job_context *c, const int32_t *labels)
+static enum err training_loss(struct job *j, struct job_context *c, const struct ngram *model,
+			      const int32_t *labels)
 {
 	size_t class_count = j->project->n_labels, count = (size_t)c->sample_count;
 	float *probabilities = malloc(count * class_count * sizeof *probabilities);
 	if (!probabilities)
 		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the training rows' losses");
-	ngram_predict_rows(c->model, c->features, c->thread_count, probabilities);
+	ngram_predict_rows(model, c->features, c->thread_count, probabilities);
 	j->outcome.loss = rows_loss(NULL, count, labels, probabilities, class_count);
 	free(probabilities);
 	return ERR_OK;
 }
 
-static enum err model_save(struct job *j, struct job_context *c)
+static enum err model_save(struct job *j, struct job_context *c, const struct ngram *model)
 {
 	const char **names = calloc(j->project->n_labels, sizeof *names);
 	if (!names)
 		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the checkpoint");
 	for (size_t i = 0; i < j->project->n_labels; i++)
 		names[i] = j->project->labels[i]->name;
-	enum err e = ngram_save(c->model, names, c->model_dir, &j->msg);
+	const char *folder = c->models->made;
+	enum err e = ngram_save(model, names, folder, &j->outcome.model_checksum, &j->msg);
 	free(names);
 	if (e)
 		return e;
-	e = model_stream_bytes(c->model_dir, &j->outcome.model_bytes);
-	return e ? err_set(&j->msg, e, "cannot read the checkpoint %s: %s", c->model_dir,
-			   err_str(e))
+	e = folder_stream_bytes(folder, &j->outcome.model_bytes);
+	return e ? err_set(&j->msg, e, "cannot read the checkpoint %s: %s", folder, err_str(e))
 		 : ERR_OK;
 }
 
@@ -249,8 +252,7 @@ static enum err final_train(struct job *j, struct job_context *c, int32_t *label
 	bool *clean = clean_make(j, c, labels);
 	enum err e = clean ? augmented_load(j, c, &augmented)
 			   : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the clean set");
-	ngram_free(c->model);
-	c->model = NULL;
+	struct ngram *model = NULL;
 	struct ngram_config config = config_make(j, c);
 	struct progress progress = {&j->cancel, &j->done, &j->total};
 	struct ngram_training training = {.features = c->features,
@@ -264,11 +266,12 @@ static enum err final_train(struct job *j, struct job_context *c, int32_t *label
 		training.refit_context = &refit;
 	}
 	if (!e)
-		e = ngram_train(&training, &config, &progress, &c->model, &j->msg);
+		e = ngram_train(&training, &config, &progress, &model, &j->msg);
 	if (!e)
-		e = training_loss(j, c, labels);
+		e = training_loss(j, c, model, labels);
 	if (!e)
-		e = model_save(j, c);
+		e = model_save(j, c, model);
+	ngram_free(model);
 	free(clean);
 	features_free(augmented);
 	return e;

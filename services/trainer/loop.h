@@ -1,6 +1,6 @@
 /*
  * The trainer's one event loop: leases from the coordinator, streams from and to both
- * coordinator and selector, jobs handed to the job thread one at a time.
+ * coordinator and selector, jobs handed to the job threads one at a time.
  */
 #ifndef FREEAL_TRAINER_LOOP_H
 #define FREEAL_TRAINER_LOOP_H
@@ -12,7 +12,8 @@
 
 struct loop_config {
 	const char *coordinator; /* endpoint */
-	const char *data;	 /* directory: replica, streams in flight, model/ */
+	const char *data;	 /* directory: a slot for each replica, with the training set's
+				  * copy, streams in flight and models */
 	uint32_t thread_count;	 /* of a job */
 	const struct auth *auth; /* keys for coordinator and selector; NULL: ipc:// alone */
 };

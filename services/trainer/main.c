@@ -1,10 +1,9 @@
 /* freeal-trainer: trains the small model, embeds and predicts for a coordinator; or
  * serves a trained model to `freeal predict`. */
+#include "base/processors.h"
 #include "config/service.h"
 #include "trainer/loop.h"
 #include "trainer/serve.h"
-
-#include <unistd.h>
 
 #define THREADS_MAX 256
 
@@ -29,7 +28,7 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .type = OPTION_STRING,
 	     .value = &c->data,
 	     .arg = "DIR",
-	     .help = "where the training set's copy and checkpoints are kept"},
+	     .help = "where copies of the training set are kept; replicas may share it"},
 	    {.name = "threads",
 	     .env = "FREEAL_THREADS",
 	     .type = OPTION_INT,
@@ -37,7 +36,7 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .min = 0,
 	     .max = THREADS_MAX,
 	     .arg = "N",
-	     .help = "threads of a training; 0: one per processor"},
+	     .help = "threads of a training; 0: one per processor that it may use"},
 	    {.name = "serve",
 	     .type = OPTION_STRING,
 	     .value = &c->serve,
@@ -62,10 +61,10 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	return ERR_OK;
 }
 
-static int64_t threads_online(void)
+static int64_t threads_default(void)
 {
-	long count = sysconf(_SC_NPROCESSORS_ONLN);
-	return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX : count;
+	uint32_t count = processors_available();
+	return count > THREADS_MAX ? THREADS_MAX : count;
 }
 
 int main(int argc, char **argv)
@@ -81,7 +80,7 @@ int main(int argc, char **argv)
 	if (!e)
 		e = service_start(&c.service, &msg);
 	if (c.threads == 0)
-		c.threads = threads_online();
+		c.threads = threads_default();
 	struct auth *auth = NULL;
 	if (!e)
 		e = auth_load(c.service.key, FREEAL__ROLE__TRAINER, &auth, &msg);

@@ -1,5 +1,7 @@
 #include "trainer/supply.h"
 
+#include "wire/folder_stream.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,32 +12,60 @@ struct row_pull {
 	uint64_t want; /* rows that were needed when it began */
 };
 
+/* A pull of the published model. */
+struct model_pull {
+	struct stream_pull pull;
+	struct folder_writer *writer; /* NULL: nothing has come */
+	uint64_t checksum;	      /* that it was begun for */
+	bool begun;
+};
+
 struct supply {
 	struct dataset *dataset;
+	const struct model_folders *models;
 	struct socket *coordinator;
 	struct socket *selector; /* NULL: not known yet */
 	struct row_pull samples, changes;
+	struct model_pull model;
 	struct stream_pull selection_pull;
 	struct selection *selection; /* what selection_pull fills */
 	enum err malformed;	     /* a chunk broke the rules: the next check says so */
 };
 
-enum err supply_new(struct dataset *d, struct socket *coordinator, struct supply **ret_supply)
+enum err supply_new(struct dataset *d, const struct model_folders *models,
+		    struct socket *coordinator, struct supply **ret_supply)
 {
 	struct supply *s = calloc(1, sizeof *s);
 	if (!s)
 		return ERR_NO_MEMORY;
 	s->dataset = d;
+	s->models = models;
 	s->coordinator = coordinator;
 	*ret_supply = s;
 	return ERR_OK;
+}
+
+static void model_pull_end(struct model_pull *p)
+{
+	folder_writer_free(p->writer);
+	*p = (struct model_pull){0};
+}
+
+void supply_reset(struct supply *s)
+{
+	selection_free(s->selection);
+	model_pull_end(&s->model);
+	*s = (struct supply){.dataset = s->dataset,
+			     .models = s->models,
+			     .coordinator = s->coordinator,
+			     .selector = s->selector};
 }
 
 void supply_free(struct supply *s)
 {
 	if (!s)
 		return;
-	selection_free(s->selection);
+	supply_reset(s);
 	free(s);
 }
 
@@ -89,6 +119,25 @@ static enum err selection_check(struct supply *s, const struct supply_need *need
 	return ERR_AGAIN;
 }
 
+static enum err model_check(struct supply *s, uint64_t checksum, uint64_t now_ms,
+			    struct err_msg *msg)
+{
+	struct model_pull *p = &s->model;
+	if (p->pull.active)
+		return ERR_AGAIN;
+	bool ended = p->begun && p->checksum == checksum;
+	model_pull_end(p);
+	if (model_folders_find(s->models, checksum))
+		return ERR_OK;
+	if (ended)
+		return err_set(msg, ERR_NOT_FOUND, "the coordinator doesn't have the model %016llx",
+			       (unsigned long long)checksum);
+	p->begun = true;
+	p->checksum = checksum;
+	stream_pull_begin(&p->pull, s->coordinator, NULL, "model", 0, now_ms);
+	return ERR_AGAIN;
+}
+
 enum err supply_check(struct supply *s, const struct supply_need *need, uint64_t now_ms,
 		      struct err_msg *msg)
 {
@@ -109,7 +158,10 @@ enum err supply_check(struct supply *s, const struct supply_need *need, uint64_t
 	enum err selection = need->selection[0] ? selection_check(s, need, now_ms, msg) : ERR_OK;
 	if (selection && selection != ERR_AGAIN)
 		return selection;
-	return samples || changes || selection ? ERR_AGAIN : ERR_OK;
+	enum err model = need->model ? model_check(s, need->model_checksum, now_ms, msg) : ERR_OK;
+	if (model && model != ERR_AGAIN)
+		return model;
+	return samples || changes || selection || model ? ERR_AGAIN : ERR_OK;
 }
 
 struct selection *supply_selection_take(struct supply *s)
@@ -149,6 +201,19 @@ static enum err selection_store(struct supply *s, const Freeal__Chunk *chunk)
 	return e;
 }
 
+/* Published with the last chunk; the next check finds it, or not. */
+static enum err model_store(struct supply *s, const Freeal__Chunk *chunk)
+{
+	struct model_pull *p = &s->model;
+	struct err_msg msg;
+	enum err e = p->writer ? ERR_OK : folder_writer_new(s->models->pulled, &p->writer, &msg);
+	if (!e)
+		e = folder_writer_add(p->writer, &chunk->body, &msg);
+	if (!e && p->pull.done)
+		e = folder_writer_publish(p->writer, &msg);
+	return e;
+}
+
 enum err supply_chunk(struct supply *s, const Freeal__Chunk *chunk, uint64_t now_ms)
 {
 	struct stream_pull *p;
@@ -158,6 +223,8 @@ enum err supply_chunk(struct supply *s, const Freeal__Chunk *chunk, uint64_t now
 		e = samples_store(s, chunk);
 	else if (stream_pull_take(p = &s->changes.pull, s->coordinator, chunk, now_ms) == ERR_OK)
 		e = changes_store(s, chunk);
+	else if (stream_pull_take(p = &s->model.pull, s->coordinator, chunk, now_ms) == ERR_OK)
+		e = model_store(s, chunk);
 	else if (s->selector &&
 		 stream_pull_take(p = &s->selection_pull, s->selector, chunk, now_ms) == ERR_OK)
 		e = selection_store(s, chunk);
@@ -175,6 +242,9 @@ uint64_t supply_tick(struct supply *s, uint64_t now_ms)
 {
 	uint64_t next_ms = stream_pull_tick(&s->samples.pull, s->coordinator, now_ms);
 	uint64_t due_ms = stream_pull_tick(&s->changes.pull, s->coordinator, now_ms);
+	if (due_ms < next_ms)
+		next_ms = due_ms;
+	due_ms = stream_pull_tick(&s->model.pull, s->coordinator, now_ms);
 	if (due_ms < next_ms)
 		next_ms = due_ms;
 	if (s->selector) {

@@ -1,15 +1,17 @@
 /*
- * What a job needs before it can start: samples and label changes from the
- * coordinator, the selection from the selector. Pulls them as streams into the
+ * What a job needs before it can start: samples, label changes and the published model
+ * from the coordinator, the selection from the selector. Pulls them as streams into the
  * replica, from where it stopped, and says when all is there. Used by the loop.
  */
 #ifndef FREEAL_TRAINER_SUPPLY_H
 #define FREEAL_TRAINER_SUPPLY_H
 
 #include "trainer/dataset.h"
+#include "trainer/model_folders.h"
 #include "trainer/selection.h"
 #include "wire/stream.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct supply;
@@ -18,10 +20,13 @@ struct supply_need {
 	uint64_t sample_count;
 	uint64_t change_count;
 	char selection[STREAM_NAME_BYTES_MAX]; /* also the rows of this stream; "": none */
+	bool model;			       /* also the model of this checksum */
+	uint64_t model_checksum;
 };
 
-enum err supply_new(struct dataset *d, struct socket *coordinator,
-		    struct supply **ret_supply) WARN_UNUSED;
+/* `models` is borrowed. */
+enum err supply_new(struct dataset *d, const struct model_folders *models,
+		    struct socket *coordinator, struct supply **ret_supply) WARN_UNUSED;
 void supply_free(struct supply *s);
 /* Where selections come from; NULL until it is known. */
 void supply_selector_set(struct supply *s, struct socket *selector);
@@ -32,6 +37,9 @@ enum err supply_check(struct supply *s, const struct supply_need *need, uint64_t
 		      struct err_msg *msg) WARN_UNUSED;
 /* Hands over the selection that the last supply_check found complete. */
 struct selection *supply_selection_take(struct supply *s);
+
+/* Forgets what was pulled for another project. */
+void supply_reset(struct supply *s);
 
 /* Stores a chunk; those of other streams are left alone. An error is the store's: the
  * process should end. */

@@ -28,6 +28,7 @@
 #define LABEL_ITEM_COUNT_MAX 1000 /* aliases, keywords or examples of one label */
 
 /* Project. */
+#define PROJECT_ID_BYTES 16
 #define LABEL_COUNT_MAX 1000
 #define ROUND_COUNT_MAX 100
 #define POOL_MAX 10000

@@ -265,6 +265,12 @@ enum err store_delete(struct store_txn *t, unsigned table, const void *key, size
 	return code == MDB_NOTFOUND ? ERR_OK : store_err(code);
 }
 
+enum err store_clear(struct store_txn *t, unsigned table)
+{
+	assert(table < t->store->table_count);
+	return store_err(mdb_drop(t->txn, t->store->tables[table], 0));
+}
+
 enum err store_count(struct store_txn *t, unsigned table, uint64_t *ret_count)
 {
 	MDB_stat stat;

@@ -57,6 +57,8 @@ enum err store_get(struct store_txn *t, unsigned table, const void *key, size_t 
 /* Deleting what isn't there is fine. */
 enum err store_delete(struct store_txn *t, unsigned table, const void *key,
 		      size_t key_bytes) WARN_UNUSED;
+/* Deletes all of the table's entries. */
+enum err store_clear(struct store_txn *t, unsigned table) WARN_UNUSED;
 enum err store_count(struct store_txn *t, unsigned table, uint64_t *ret_count) WARN_UNUSED;
 
 enum err store_cursor_open(struct store_txn *t, unsigned table,

@@ -3,7 +3,7 @@
 #include "base/crash.h"
 #include "base/limits.h"
 #include "base/rng.h"
-#include "wire/work.h"
+#include "wire/held.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -15,19 +15,6 @@
 #define HEARTBEAT_DEFAULT_MS 1000
 #define RESULT_RESEND_MS 5000
 #define MESSAGES_PER_DRAIN_MAX 1000
-#define BUCKET_COUNT 4096
-
-/* A lease or a result that waits for its acknowledgement; which one says `result`. */
-struct held {
-	struct held *next;	/* in its bucket */
-	struct held *list_next; /* in order of arrival */
-	struct held *list_prev;
-	Freeal__WorkName name;
-	uint32_t attempt;
-	Freeal__Result *result; /* NULL: a lease */
-	size_t result_bytes;
-	uint64_t sent_ms; /* results: 0 while not sent */
-};
 
 struct worker {
 	struct socket *socket;
@@ -35,70 +22,19 @@ struct worker {
 	Freeal__Role role;
 	uint8_t epoch[EPOCH_BYTES];
 	uint8_t coordinator_epoch[EPOCH_BYTES];
+	uint8_t project_id[PROJECT_ID_BYTES];
+	bool project_known;
 	bool welcome; /* the coordinator of that epoch knows us */
+	struct rng jitter;
 	uint64_t hello_due_ms;
 	uint64_t heartbeat_due_ms;
 	uint32_t heartbeat_ms;
 	uint32_t credit;	/* leases that it could take on top of those held */
 	uint32_t capacity_sent; /* credit and leases held, as last told */
 	uint64_t done, total;
-	struct held *buckets[BUCKET_COUNT];
-	struct held list; /* head of the list of all, oldest first */
-	uint32_t lease_count, result_count, unsent_count;
+	struct held_table held;
 	uint64_t resend_due_ms;
 };
-
-static size_t name_bucket(const Freeal__WorkName *n)
-{
-	uint64_t h = hash_mix(n->item, ((uint64_t)n->round << 32) | n->slot);
-	return hash_mix(h, n->kind) % BUCKET_COUNT;
-}
-
-static struct held **held_find(struct worker *w, const Freeal__WorkName *name)
-{
-	struct held **at = &w->buckets[name_bucket(name)];
-	while (*at && !work_name_equal(&(*at)->name, name))
-		at = &(*at)->next;
-	return at;
-}
-
-static struct held *held_add(struct worker *w, struct held **at, const Freeal__WorkName *name,
-			     uint32_t attempt)
-{
-	struct held *h = calloc(1, sizeof *h);
-	if (!h)
-		return NULL;
-	freeal__work_name__init(&h->name);
-	h->name.kind = name->kind;
-	h->name.round = name->round;
-	h->name.item = name->item;
-	h->name.slot = name->slot;
-	h->attempt = attempt;
-	*at = h;
-	h->list_next = &w->list;
-	h->list_prev = w->list.list_prev;
-	h->list_prev->list_next = h;
-	w->list.list_prev = h;
-	w->lease_count++;
-	return h;
-}
-
-static void held_remove(struct worker *w, struct held **at)
-{
-	struct held *h = *at;
-	*at = h->next;
-	h->list_prev->list_next = h->list_next;
-	h->list_next->list_prev = h->list_prev;
-	if (h->result) {
-		w->result_count--;
-		if (!h->sent_ms)
-			w->unsent_count--;
-		freeal__result__free_unpacked(h->result, NULL);
-	} else {
-		w->lease_count--;
-	}
-	free(h);
-}
 
 enum err worker_new(void *zmq_context, const char *endpoint, const struct auth *auth,
 		    Freeal__Role role, const struct worker_handler *handler,
@@ -110,7 +46,7 @@ enum err worker_new(void *zmq_context, const char *endpoint, const struct auth *
 	w->role = role;
 	w->handler = *handler;
 	w->heartbeat_ms = HEARTBEAT_DEFAULT_MS;
-	w->list.list_next = w->list.list_prev = &w->list;
+	held_init(&w->held);
 	if (getrandom(w->epoch, sizeof w->epoch, 0) != sizeof w->epoch) {
 		free(w);
 		return err_set(msg, ERR_IO, "no random numbers");
@@ -121,6 +57,9 @@ enum err worker_new(void *zmq_context, const char *endpoint, const struct auth *
 		free(w);
 		return e;
 	}
+	uint64_t seed;
+	memcpy(&seed, w->epoch, sizeof seed);
+	w->jitter = rng_make(seed);
 	*ret_worker = w;
 	return ERR_OK;
 }
@@ -153,13 +92,13 @@ static void return_send(struct worker *w, Freeal__WorkName **names, uint32_t *at
 
 void worker_return(struct worker *w, const Freeal__WorkName *name, const char *reason)
 {
-	struct held **at = held_find(w, name);
+	struct held **at = held_find(&w->held, name);
 	if (!*at || (*at)->result)
 		return;
 	Freeal__WorkName *names[1] = {&(*at)->name};
 	uint32_t attempts[1] = {(*at)->attempt};
 	return_send(w, names, attempts, 1, reason);
-	held_remove(w, at);
+	held_remove(&w->held, at);
 }
 
 void worker_free(struct worker *w)
@@ -169,7 +108,7 @@ void worker_free(struct worker *w)
 	Freeal__WorkName *names[WORKS_PER_LEASE_MAX];
 	uint32_t attempts[WORKS_PER_LEASE_MAX];
 	size_t n = 0;
-	for (struct held *h = w->list.list_next; h != &w->list; h = h->list_next) {
+	for (struct held *h = w->held.list.list_next; h != &w->held.list; h = h->list_next) {
 		if (h->result)
 			continue;
 		names[n] = &h->name;
@@ -181,14 +120,37 @@ void worker_free(struct worker *w)
 	}
 	if (n > 0)
 		return_send(w, names, attempts, n, "stopping");
-	while (w->list.list_next != &w->list)
-		held_remove(w, held_find(w, &w->list.list_next->name));
+	while (w->held.list.list_next != &w->held.list)
+		held_remove(&w->held, held_find(&w->held, &w->held.list.list_next->name));
 	socket_free(w->socket);
 	free(w);
 }
 
+/* What is held is another project's: its coordinator is gone, and this one has works of
+ * the same names. */
+static void held_drop(struct worker *w)
+{
+	while (w->held.list.list_next != &w->held.list) {
+		struct held *h = w->held.list.list_next;
+		if (!h->result && w->handler.cancel)
+			w->handler.cancel(w->handler.context, &h->name);
+		held_remove(&w->held, held_find(&w->held, &h->name));
+	}
+}
+
+static void project_check(struct worker *w, const Freeal__Project *project)
+{
+	if (!project || project->id.len != PROJECT_ID_BYTES)
+		return;
+	if (w->project_known && memcmp(project->id.data, w->project_id, PROJECT_ID_BYTES) != 0)
+		held_drop(w);
+	memcpy(w->project_id, project->id.data, PROJECT_ID_BYTES);
+	w->project_known = true;
+}
+
 static void welcome_take(struct worker *w, const Freeal__Welcome *welcome)
 {
+	project_check(w, welcome->project);
 	bool same = welcome->epoch.len == EPOCH_BYTES &&
 		    memcmp(welcome->epoch.data, w->coordinator_epoch, EPOCH_BYTES) == 0;
 	if (!same) {
@@ -196,12 +158,8 @@ static void welcome_take(struct worker *w, const Freeal__Welcome *welcome)
 			memcpy(w->coordinator_epoch, welcome->epoch.data, EPOCH_BYTES);
 		/* Another coordinator process: what it has not acknowledged may be lost. */
 		w->resend_due_ms = 0;
-		for (struct held *h = w->list.list_next; h != &w->list; h = h->list_next) {
-			if (h->result && h->sent_ms) {
-				h->sent_ms = 0;
-				w->unsent_count++;
-			}
-		}
+		for (struct held *h = w->held.list.list_next; h != &w->held.list; h = h->list_next)
+			held_unsend(&w->held, h);
 	}
 	if (welcome->heartbeat_ms)
 		w->heartbeat_ms = welcome->heartbeat_ms;
@@ -216,8 +174,7 @@ static void attempt_renew(struct worker *w, struct held *h, uint32_t attempt)
 	h->attempt = attempt;
 	if (h->result) {
 		h->result->attempt = attempt;
-		w->unsent_count += h->sent_ms != 0;
-		h->sent_ms = 0;
+		held_unsend(&w->held, h);
 	}
 }
 
@@ -227,13 +184,13 @@ static void lease_take(struct worker *w, const Freeal__Lease *lease)
 		const Freeal__Work *work = lease->works[i];
 		if (!work->name)
 			continue;
-		struct held **at = held_find(w, work->name);
+		struct held **at = held_find(&w->held, work->name);
 		if (*at) {
 			/* Held already: the new attempt is the one to answer with. */
 			attempt_renew(w, *at, work->attempt);
 			continue;
 		}
-		if (held_add(w, at, work->name, work->attempt))
+		if (held_add(&w->held, at, work->name, work->attempt))
 			w->handler.lease(w->handler.context, work);
 		crash_point("worker_lease");
 	}
@@ -242,18 +199,18 @@ static void lease_take(struct worker *w, const Freeal__Lease *lease)
 static void ack_take(struct worker *w, const Freeal__Ack *ack)
 {
 	for (size_t i = 0; i < ack->n_names; i++) {
-		struct held **at = held_find(w, ack->names[i]);
+		struct held **at = held_find(&w->held, ack->names[i]);
 		if (*at && (*at)->result)
-			held_remove(w, at);
+			held_remove(&w->held, at);
 	}
 }
 
 static void cancel_take(struct worker *w, const Freeal__Cancel *cancel)
 {
 	for (size_t i = 0; i < cancel->n_names; i++) {
-		struct held **at = held_find(w, cancel->names[i]);
+		struct held **at = held_find(&w->held, cancel->names[i]);
 		if (*at && !(*at)->result) {
-			held_remove(w, at);
+			held_remove(&w->held, at);
 			if (w->handler.cancel)
 				w->handler.cancel(w->handler.context, cancel->names[i]);
 		}
@@ -333,7 +290,7 @@ enum err worker_result(struct worker *w, Freeal__Result *result)
 {
 	assert(result->name);
 	crash_point("worker_result");
-	struct held **at = held_find(w, result->name);
+	struct held **at = held_find(&w->held, result->name);
 	bool late = !*at;
 	if (*at && (*at)->result)
 		return ERR_EXISTS;
@@ -343,16 +300,12 @@ enum err worker_result(struct worker *w, Freeal__Result *result)
 	Freeal__Result *copy = frame_result_copy(result, &bytes);
 	if (!copy)
 		return ERR_NO_MEMORY;
-	struct held *h = late ? held_add(w, at, result->name, result->attempt) : *at;
+	struct held *h = late ? held_add(&w->held, at, result->name, result->attempt) : *at;
 	if (!h) {
 		freeal__result__free_unpacked(copy, NULL);
 		return ERR_NO_MEMORY;
 	}
-	h->result = copy;
-	h->result_bytes = bytes;
-	w->lease_count--;
-	w->result_count++;
-	w->unsent_count++;
+	held_result_set(&w->held, h, copy, bytes);
 	return late ? ERR_NOT_FOUND : ERR_OK;
 }
 
@@ -366,12 +319,19 @@ void worker_status(struct worker *w, Freeal__Status *status)
 
 uint32_t worker_lease_count(const struct worker *w)
 {
-	return w->lease_count;
+	return w->held.lease_count;
 }
 
 uint32_t worker_result_count(const struct worker *w)
 {
-	return w->result_count;
+	return w->held.result_count;
+}
+
+/* A tenth more or less, so that workers that lost the coordinator together don't come
+ * back in one burst. */
+static uint64_t jittered(struct worker *w, uint32_t interval_ms)
+{
+	return interval_ms - interval_ms / 10 + rng_below(&w->jitter, interval_ms / 5 + 1);
 }
 
 static void hello_send(struct worker *w)
@@ -389,7 +349,7 @@ static void hello_send(struct worker *w)
 
 static uint32_t worker_capacity(const struct worker *w)
 {
-	return w->credit + w->lease_count;
+	return w->credit + w->held.lease_count;
 }
 
 static void ready_send(struct worker *w)
@@ -408,10 +368,10 @@ static void heartbeat_send(struct worker *w)
 {
 	Freeal__WorkName *names[1024];
 	uint32_t attempts[1024];
-	struct held *h = w->list.list_next;
+	struct held *h = w->held.list.list_next;
 	do {
 		size_t n = 0;
-		for (; h != &w->list && n < 1024; h = h->list_next) {
+		for (; h != &w->held.list && n < 1024; h = h->list_next) {
 			if (h->result)
 				continue;
 			names[n] = &h->name;
@@ -430,18 +390,18 @@ static void heartbeat_send(struct worker *w)
 		e.renew = &renew;
 		if (worker_send(w, &e) != ERR_OK)
 			return;
-	} while (h != &w->list);
+	} while (h != &w->held.list);
 }
 
 /* Sends results that were not sent yet; false when the socket takes no more. */
 static bool results_send(struct worker *w, uint64_t now_ms)
 {
-	struct held *h = w->list.list_next;
-	while (w->unsent_count > 0) {
+	struct held *h = w->held.list.list_next;
+	while (w->held.unsent_count > 0) {
 		Freeal__Result *results[RESULTS_PER_MESSAGE_MAX];
 		struct held *sent[RESULTS_PER_MESSAGE_MAX];
 		size_t n = 0, bytes = 0;
-		for (; h != &w->list && n < RESULTS_PER_MESSAGE_MAX; h = h->list_next) {
+		for (; h != &w->held.list && n < RESULTS_PER_MESSAGE_MAX; h = h->list_next) {
 			if (!h->result || h->sent_ms)
 				continue;
 			if (n > 0 && bytes + h->result_bytes > CHUNK_BYTES_TARGET)
@@ -463,7 +423,7 @@ static bool results_send(struct worker *w, uint64_t now_ms)
 		crash_point("worker_sent");
 		for (size_t i = 0; i < n; i++)
 			sent[i]->sent_ms = now_ms ? now_ms : 1;
-		w->unsent_count -= (uint32_t)n;
+		w->held.unsent_count -= (uint32_t)n;
 	}
 	return true;
 }
@@ -473,11 +433,9 @@ static void results_resend_due(struct worker *w, uint64_t now_ms)
 	if (now_ms < w->resend_due_ms)
 		return;
 	w->resend_due_ms = now_ms + RESULT_RESEND_MS;
-	for (struct held *h = w->list.list_next; h != &w->list; h = h->list_next) {
-		if (h->result && h->sent_ms && now_ms - h->sent_ms >= RESULT_RESEND_MS) {
-			h->sent_ms = 0;
-			w->unsent_count++;
-		}
+	for (struct held *h = w->held.list.list_next; h != &w->held.list; h = h->list_next) {
+		if (h->sent_ms && now_ms - h->sent_ms >= RESULT_RESEND_MS)
+			held_unsend(&w->held, h);
 	}
 }
 
@@ -486,16 +444,16 @@ uint64_t worker_tick(struct worker *w, uint64_t now_ms)
 	if (!w->welcome) {
 		if (now_ms >= w->hello_due_ms) {
 			hello_send(w);
-			w->hello_due_ms = now_ms + HELLO_RETRY_MS;
+			w->hello_due_ms = now_ms + jittered(w, HELLO_RETRY_MS);
 		}
 		return w->hello_due_ms;
 	}
-	if (w->result_count > 0)
+	if (w->held.result_count > 0)
 		results_resend_due(w, now_ms);
 	bool sent = results_send(w, now_ms);
 	if (now_ms >= w->heartbeat_due_ms) {
 		heartbeat_send(w);
-		w->heartbeat_due_ms = now_ms + w->heartbeat_ms;
+		w->heartbeat_due_ms = now_ms + jittered(w, w->heartbeat_ms);
 	}
 	if (worker_capacity(w) != w->capacity_sent)
 		ready_send(w);

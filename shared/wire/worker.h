@@ -9,7 +9,8 @@
  *
  * A result is kept and sent again until the coordinator says that it is on disk.
  * When the coordinator restarts (another epoch), the worker says Hello again and goes
- * on with the leases that it has.
+ * on with the leases that it has. When it comes back with another project, leases and
+ * results of the old one are dropped (`cancel` is called) before `project` is.
  */
 #ifndef FREEAL_WIRE_WORKER_H
 #define FREEAL_WIRE_WORKER_H

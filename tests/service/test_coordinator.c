@@ -38,7 +38,8 @@ struct bench {
 	struct worker *trainer; /* settles EMBED */
 	struct worker *annotator;
 	bool answer; /* leases are answered at once */
-	int leases;
+	int leases, welcomes;
+	uint8_t project_id[16];
 	uint64_t last_item;
 	uint32_t last_attempt;
 };
@@ -127,10 +128,15 @@ static void http(struct bench *b, const char *method, const char *path, const ch
 	close(fd);
 }
 
-static void project_ignore(void *context, const Freeal__Welcome *welcome)
+/* The project's id stays the same, whatever happens to the process. */
+static void project_take(void *context, const Freeal__Welcome *welcome)
 {
-	(void)context;
-	(void)welcome;
+	struct bench *b = context;
+	const ProtobufCBinaryData *id = &welcome->project->id;
+	assert_int_equal(id->len, sizeof b->project_id);
+	if (b->welcomes++ > 0)
+		assert_memory_equal(id->data, b->project_id, id->len);
+	memcpy(b->project_id, id->data, id->len);
 }
 
 static void refusal_fail(void *context, const char *reason)
@@ -190,7 +196,7 @@ static struct worker *worker_make(struct bench *b, Freeal__Role role,
 				  void (*lease)(void *, const Freeal__Work *))
 {
 	struct worker_handler handler = {
-	    .project = project_ignore, .lease = lease, .refused = refusal_fail, .context = b};
+	    .project = project_take, .lease = lease, .refused = refusal_fail, .context = b};
 	struct worker *w;
 	struct err_msg msg;
 	assert_int_equal(worker_new(b->context, b->endpoint, NULL, role, &handler, &w, &msg),

@@ -133,6 +133,37 @@ static void survives_a_kill(void **state)
 	}
 }
 
+/* The coordinator's volume was removed, the selector's kept: its rows are another project's. */
+static void another_project_is_forgotten(void **state)
+{
+	struct peers *p = *state;
+	ready(p);
+	pool_generated_send(p);
+	offer_round(p, 0);
+	select_lease(p, 0, 30, 0.2);
+	(void)wait_result(p);
+	pull_rows(p, "selection/0", false);
+	assert_int_equal(selector_stop(p, SIGTERM), 0);
+
+	const char *id = welcome_project_id;
+	welcome_project_id = "the next project";
+	selector_start(p);
+	wait_for(p, &p->welcome_count, p->welcome_count + 1);
+	stream_pull_begin(&p->pull, p->coordinator, &p->selector, "selection/0", 0, 0);
+	wait_for(p, &p->missing_count, 1);
+	select_lease(p, 0, 30, 0.2);
+	assert_non_null(strstr(wait_result(p)->error, "pool 1"));
+	pool_generated_send(p);
+	select_lease(p, 0, 30, 0.2);
+	assert_non_null(strstr(wait_result(p)->error, "fold 0"));
+	offer(p, "embed/0");
+	offer_round(p, 0);
+	select_lease(p, 0, 30, 0.2);
+	assert_string_equal(wait_result(p)->error, "");
+	assert_int_equal(selector_stop(p, SIGTERM), 0);
+	welcome_project_id = id;
+}
+
 /* Recipe "paper": losses come between epochs, a clean set goes back before Stored. */
 static void refit(void **state)
 {
@@ -197,6 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_round, peers_setup, peers_teardown),
 	    cmocka_unit_test_setup_teardown(survives_a_kill, peers_setup, peers_teardown),
+	    cmocka_unit_test_setup_teardown(another_project_is_forgotten, peers_setup,
+					    peers_teardown),
 	    cmocka_unit_test_setup_teardown(refit, peers_setup, peers_teardown),
 	    cmocka_unit_test_setup_teardown(what_is_missing_is_said, peers_setup, peers_teardown),
 	    cmocka_unit_test_setup_teardown(bad_rows_are_refused, peers_setup, peers_teardown),

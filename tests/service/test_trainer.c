@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 static uint32_t argmax(const float *row)
@@ -33,7 +34,9 @@ static void test_a_round_and_the_final_model(void **state)
 	(void)wait_result(p);
 	assert_int_equal(p->vector_count, 2);
 
-	/* The credit lets one fold wait while another runs. */
+	/* It asks for one fold at a time and leaves the others to its replicas. */
+	wait_for(p, &p->credit, 1);
+	assert_int_equal(p->credit, 1);
 	train_lease(p, 0, 1);
 	train_lease(p, 1, 1);
 	wait_for(p, &p->result_count, 4);
@@ -201,6 +204,143 @@ static void test_stopping_returns_leases(void **state)
 	assert_int_equal(p->result_count, 0);
 }
 
+/* A replica that did not train predicts with the model that the coordinator has. */
+static void test_model_of_another_trainer(void **state)
+{
+	struct peers *p = *state;
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 1);
+	train_lease(p, FOLD_COUNT, 1);
+	(void)wait_result(p);
+	model_pull(p);
+	predict_lease(p, 100, 300);
+	const Freeal__Result *own = wait_result(p);
+	assert_int_equal(p->model_request_count, 0);
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+
+	(void)strcat(p->data, "2");
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 2);
+	predict_lease(p, 100, 300);
+	const Freeal__Result *other = wait_result(p);
+	assert_true(p->model_request_count > 0);
+	assert_int_equal(other->predict->n_class_ids, 200);
+	assert_memory_equal(own->predict->class_ids, other->predict->class_ids,
+			    200 * sizeof(int32_t));
+	assert_memory_equal(own->predict->probabilities, other->predict->probabilities,
+			    200 * sizeof(float));
+
+	/* It has it now; and another model than the one that was ordered is refused. */
+	uint32_t requests = p->model_request_count;
+	predict_lease(p, 0, 100);
+	(void)wait_result(p);
+	assert_int_equal(p->model_request_count, requests);
+	p->model_checksum++;
+	predict_lease(p, 0, 100);
+	wait_for(p, &p->result_count, 5);
+	assert_non_null(strstr(p->results[4]->error, "model"));
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+}
+
+/* PREDICT is answered from the published model while a training waits for the selector. */
+static void test_predict_while_training(void **state)
+{
+	struct peers *p = *state;
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 1);
+	train_lease(p, FOLD_COUNT, 1);
+	(void)wait_result(p);
+	model_pull(p);
+	p->recipe = "paper";
+	p->store = false;
+	train_lease(p, FOLD_COUNT, 2);
+	wait_for(p, &p->offer_count, 1);
+	predict_lease(p, 0, 200);
+	const Freeal__Result *result = wait_result(p);
+	assert_int_equal(result->body_case, FREEAL__RESULT__BODY_PREDICT);
+
+	/* A training that is cancelled makes room at once. */
+	cancel_send(p, FREEAL__WORK_KIND__TRAIN, FOLD_COUNT);
+	p->credit = 0;
+	wait_for(p, &p->credit, 1);
+	p->store = true;
+	p->recipe = "default";
+	train_lease(p, 1, 1);
+	result = wait_result(p);
+	assert_int_equal(result->name->item, 1);
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+}
+
+/* The coordinator's volume was removed, the trainer's kept. */
+static void test_another_project(void **state)
+{
+	struct peers *p = *state;
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 1);
+	train_lease(p, 0, 1);
+	(void)wait_result(p);
+	uint32_t requests = p->sample_request_count;
+	assert_true(requests > 0);
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 2);
+	train_lease(p, 1, 1);
+	(void)wait_result(p);
+	assert_int_equal(p->sample_request_count, requests); /* all was here */
+
+	/* First while it runs and holds a lease of the old project, then after a restart. */
+	const char *id = welcome_project_id;
+	p->store = false;
+	train_lease(p, 2, 1);
+	p->offer_count = 0;
+	wait_for(p, &p->offer_count, 1);
+	welcome_project_id = "the next project";
+	trainer_welcome(p);
+	p->store = true;
+	train_lease(p, 0, 1);
+	const Freeal__Result *result = wait_result(p);
+	assert_int_equal(result->name->item, 0);
+	assert_true(p->sample_request_count > requests);
+	requests = p->sample_request_count;
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+	welcome_project_id = "the third project";
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 3);
+	train_lease(p, 1, 1);
+	(void)wait_result(p);
+	assert_true(p->sample_request_count > requests);
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+	welcome_project_id = id;
+}
+
+static bool slot_used(const struct peers *p, unsigned slot)
+{
+	char path[160];
+	(void)snprintf(path, sizeof path, "%s/%u/data.mdb", p->data, slot);
+	return access(path, F_OK) == 0;
+}
+
+/* Replicas on one folder take a slot each; one that is killed leaves its slot free. */
+static void test_slots(void **state)
+{
+	struct peers *p = *state;
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 1);
+	assert_true(slot_used(p, 0) && !slot_used(p, 1));
+	pid_t first = p->pid;
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 2);
+	assert_true(slot_used(p, 1) && !slot_used(p, 2));
+	pid_t second = p->pid;
+	assert_int_equal(process_stop(&first, SIGKILL, 2000), -1);
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 3);
+	assert_false(slot_used(p, 2));
+	assert_int_equal(process_stop(&second, SIGTERM, 2000), 0);
+	assert_int_equal(trainer_stop(p, SIGTERM), 0);
+}
+
 /* An order that makes no sense is answered with an error, not with silence. */
 static void test_impossible_order_is_an_error(void **state)
 {
@@ -220,10 +360,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peers_setup, peers_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_a_round_and_the_final_model),  TEST(test_pulled_model_is_served),
-	    TEST(test_killed_trainer_does_it_again), TEST(test_selector_restart),
-	    TEST(test_stopping_returns_leases),	     TEST(test_impossible_order_is_an_error),
+	    TEST(test_a_round_and_the_final_model),
+	    TEST(test_pulled_model_is_served),
+	    TEST(test_killed_trainer_does_it_again),
+	    TEST(test_selector_restart),
+	    TEST(test_stopping_returns_leases),
+	    TEST(test_impossible_order_is_an_error),
 	    TEST(test_clean_set_is_fitted_again),
+	    TEST(test_model_of_another_trainer),
+	    TEST(test_predict_while_training),
+	    TEST(test_another_project),
+	    TEST(test_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "trainer_peers.h"
 
 #include "base/rng.h"
+#include "wire/folder_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,11 +151,32 @@ void predict_lease(struct peers *p, uint64_t from, uint64_t to)
 	order.sample_count = SAMPLE_COUNT;
 	order.from = from;
 	order.to = to;
+	order.model_checksum = p->model_checksum;
 	Freeal__Work work = FREEAL__WORK__INIT;
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_PREDICT;
 	work.predict = &order;
 	lease_send(p->coordinator.socket, &p->coordinator.trainer, &work);
+}
+
+void cancel_send(struct peers *p, Freeal__WorkKind kind, uint64_t item)
+{
+	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
+	name.kind = kind;
+	name.item = item;
+	Freeal__WorkName *names[1] = {&name};
+	Freeal__Cancel cancel = FREEAL__CANCEL__INIT;
+	cancel.names = names;
+	cancel.n_names = 1;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	e.body_case = FREEAL__ENVELOPE__BODY_CANCEL;
+	e.cancel = &cancel;
+	assert_int_equal(socket_send(p->coordinator.socket, &p->coordinator.trainer, &e), ERR_OK);
+}
+
+void trainer_welcome(struct peers *p)
+{
+	welcome_send(p->coordinator.socket, &p->coordinator.trainer, p->selector_endpoint);
 }
 
 static void body_send(struct peer *peer, const char *stream, uint64_t seq, const void *body)
@@ -208,6 +230,12 @@ static void chunk_make(struct peers *p, struct peer *peer, const char *stream, u
 
 static void request_take(struct peers *p, struct peer *peer, const Freeal__ChunkRequest *r)
 {
+	if (strcmp(r->stream, "model") == 0) {
+		p->model_request_count++;
+		folder_stream_answer(p->model, peer->socket, &peer->trainer, r);
+		return;
+	}
+	p->sample_request_count += strcmp(r->stream, "samples") == 0;
 	assert_int_equal(r->next_seq % ROWS_PER_CHUNK, 0);
 	uint64_t seq = r->next_seq;
 	for (uint32_t i = 0; i < r->credit && seq < SAMPLE_COUNT; i++, seq += ROWS_PER_CHUNK)
@@ -220,8 +248,11 @@ static void results_take(struct peers *p, const Freeal__Results *body)
 {
 	for (size_t i = 0; i < body->n_results; i++) {
 		assert_true(p->result_count < RESULT_COUNT_MAX);
-		p->results[p->result_count++] =
+		Freeal__Result *r =
 		    result_take(p->coordinator.socket, &p->coordinator.trainer, body->results[i]);
+		p->results[p->result_count++] = r;
+		if (r->body_case == FREEAL__RESULT__BODY_TRAIN && r->train->model_checksum)
+			p->model_checksum = r->train->model_checksum;
 	}
 }
 
@@ -323,12 +354,16 @@ static void coordinator_take(struct peers *p, const Freeal__Envelope *e)
 {
 	switch (e->body_case) {
 	case FREEAL__ENVELOPE__BODY_HELLO:
-		welcome_send(p->coordinator.socket, &p->coordinator.trainer, p->selector_endpoint);
+		trainer_welcome(p);
+		break;
+	case FREEAL__ENVELOPE__BODY_READY:
+		p->credit = e->ready->credit;
 		break;
 	case FREEAL__ENVELOPE__BODY_RESULTS:
 		results_take(p, e->results);
 		break;
 	case FREEAL__ENVELOPE__BODY_RENEW:
+		p->credit = e->renew->credit;
 		if (e->renew->n_names > 0)
 			p->lease_renew_count++;
 		break;

@@ -29,6 +29,10 @@ struct peers {
 	/* What came. */
 	Freeal__Result *results[RESULT_COUNT_MAX];
 	uint32_t result_count, return_count, lease_renew_count;
+	uint32_t credit;	       /* as last told */
+	uint32_t sample_request_count; /* of the stream "samples" */
+	uint32_t model_request_count;  /* of the stream "model", served from p->model */
+	uint64_t model_checksum;       /* of the last final training */
 	float probabilities[SAMPLE_COUNT][CLASS_COUNT]; /* out-of-fold */
 	int oof_count[SAMPLE_COUNT];
 	uint64_t vector_count; /* of the last stream of vectors */
@@ -45,6 +49,8 @@ int peers_teardown(void **state);
 /* Starts PROGRAMS/freeal-trainer. */
 void trainer_start(struct peers *p, char *const argv[]);
 void trainer_train(struct peers *p);
+/* Sends the welcome again. */
+void trainer_welcome(struct peers *p);
 /* Returns the exit code, or -1 after a signal; fails when it takes more than 2 s. */
 int trainer_stop(struct peers *p, int signal_number);
 
@@ -53,6 +59,7 @@ int trainer_stop(struct peers *p, int signal_number);
 void embed_lease(struct peers *p, uint32_t slot);
 void train_lease(struct peers *p, uint32_t fold, uint32_t attempt);
 void predict_lease(struct peers *p, uint64_t from, uint64_t to);
+void cancel_send(struct peers *p, Freeal__WorkKind kind, uint64_t item);
 /* Pulls the stream "model" into the folder p->model. */
 void model_pull(struct peers *p);
 

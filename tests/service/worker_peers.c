@@ -56,6 +56,8 @@ int folder_remove(const char *dir)
 	return system(command);
 }
 
+const char *welcome_project_id = "the first project";
+
 void welcome_send(struct socket *s, const struct peer_id *to, const char *selector)
 {
 	static char *names[CLASS_COUNT] = {"cars", "music", "nature"};
@@ -75,6 +77,7 @@ void welcome_send(struct socket *s, const struct peer_id *to, const char *select
 	project.n_labels = CLASS_COUNT;
 	project.model = &model;
 	project.seed = 1;
+	project.id = (ProtobufCBinaryData){16, (uint8_t *)welcome_project_id};
 	Freeal__Welcome welcome = FREEAL__WELCOME__INIT;
 	welcome.project = &project;
 	welcome.epoch = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};

@@ -30,6 +30,8 @@ void process_kill(pid_t pid);
 /* Removes a test's folder with what is in it; 0: done. */
 int folder_remove(const char *dir);
 
+/* The id of the project in a welcome, 16 bytes; a test may change it. */
+extern const char *welcome_project_id;
 /* A project of the labels cars, music and nature; `selector` is the selector's endpoint or "". */
 void welcome_send(struct socket *s, const struct peer_id *to, const char *selector);
 /* Attempt 1 unless it is set. */

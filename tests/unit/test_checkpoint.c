@@ -32,7 +32,10 @@ struct world {
 static void world_save(struct world *w)
 {
 	struct err_msg msg;
-	assert_int_equal(ngram_save(w->model, NAMES, w->folder, &msg), ERR_OK);
+	uint64_t checksum, found;
+	assert_int_equal(ngram_save(w->model, NAMES, w->folder, &checksum, &msg), ERR_OK);
+	assert_int_equal(ngram_checksum(w->folder, &found, &msg), ERR_OK);
+	assert_true(found == checksum);
 }
 
 static int setup(void **state)

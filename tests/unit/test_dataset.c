@@ -118,6 +118,29 @@ static void test_samples_are_appended_once(void **state)
 	assert_int_equal(dataset_view_open(f->dataset, 5, 5, &v), ERR_NOT_FOUND);
 }
 
+static void test_another_projects_samples_go(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t nos[] = {0, 1};
+	int32_t ids[] = {1, 2};
+	bool wiped = true;
+	assert_int_equal(dataset_project_set(f->dataset, "one", 3, &wiped), ERR_OK);
+	assert_false(wiped);
+	assert_int_equal(samples_add(f->dataset, 0, 5), ERR_OK);
+	assert_int_equal(changes_add(f->dataset, 0, nos, ids, 2), ERR_OK);
+	dataset_reopen(f);
+	assert_int_equal(dataset_project_set(f->dataset, "one", 3, &wiped), ERR_OK);
+	assert_false(wiped);
+	assert_int_equal(dataset_sample_count(f->dataset), 5);
+	assert_int_equal(dataset_project_set(f->dataset, "two", 3, &wiped), ERR_OK);
+	assert_true(wiped);
+	assert_int_equal(dataset_sample_count(f->dataset), 0);
+	assert_int_equal(dataset_change_count(f->dataset), 0);
+	assert_int_equal(samples_add(f->dataset, 0, 3), ERR_OK);
+	dataset_reopen(f);
+	assert_int_equal(dataset_sample_count(f->dataset), 3);
+}
+
 static void test_labels_are_those_of_the_moment(void **state)
 {
 	struct fixture *f = *state;
@@ -181,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_samples_are_appended_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_another_projects_samples_go, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_labels_are_those_of_the_moment, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_malformed_chunks_add_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_directory_has_one_owner, setup, teardown),

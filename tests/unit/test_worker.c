@@ -119,10 +119,11 @@ static void say(struct bench *b, Freeal__Envelope *e, const int *counter, int wa
 	fail_msg("the worker did not take it");
 }
 
-static void welcome(struct bench *b, uint8_t epoch)
+static void welcome_to(struct bench *b, uint8_t epoch, uint8_t project_id)
 {
-	uint8_t bytes[16] = {epoch};
+	uint8_t bytes[16] = {epoch}, id[16] = {project_id};
 	Freeal__Project project = FREEAL__PROJECT__INIT;
+	project.id = (ProtobufCBinaryData){sizeof id, id};
 	Freeal__Welcome body = FREEAL__WELCOME__INIT;
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	body.project = &project;
@@ -132,6 +133,11 @@ static void welcome(struct bench *b, uint8_t epoch)
 	e.body_case = FREEAL__ENVELOPE__BODY_WELCOME;
 	e.welcome = &body;
 	say(b, &e, &b->projects, b->projects + 1);
+}
+
+static void welcome(struct bench *b, uint8_t epoch)
+{
+	welcome_to(b, epoch, 1);
 }
 
 static void lease(struct bench *b, uint64_t item, uint32_t attempt, int wanted)
@@ -274,6 +280,25 @@ static void a_cancelled_lease_is_gone(void **state)
 	expect_and_drop(b, FREEAL__ENVELOPE__BODY_RESULTS);
 }
 
+/* The works of another project have the same names: nothing of the old one may answer them. */
+static void another_project_drops_what_is_held(void **state)
+{
+	struct bench *b = *state;
+	expect_and_drop(b, FREEAL__ENVELOPE__BODY_HELLO);
+	welcome_to(b, 1, 1);
+	lease(b, 1, 1, 1);
+	lease(b, 2, 1, 2);
+	assert_int_equal(answer(b, 1), ERR_OK);
+	expect_and_drop(b, FREEAL__ENVELOPE__BODY_RESULTS);
+	welcome_to(b, 2, 1);
+	assert_int_equal(worker_result_count(b->worker), 1);
+	welcome_to(b, 3, 2);
+	assert_int_equal(worker_result_count(b->worker), 0);
+	assert_int_equal(worker_lease_count(b->worker), 0);
+	assert_int_equal(b->cancels, 1);
+	lease(b, 2, 1, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +307,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_result_is_sent_until_it_is_acknowledged, bench_make,
 					    bench_free),
 	    cmocka_unit_test_setup_teardown(a_restarted_coordinator_gets_what_is_open, bench_make,
+					    bench_free),
+	    cmocka_unit_test_setup_teardown(another_project_drops_what_is_held, bench_make,
 					    bench_free),
 	    cmocka_unit_test_setup_teardown(a_cancelled_lease_is_gone, bench_make, bench_free),
 	};
