@@ -1,7 +1,8 @@
 /*
  * freeal doctor: checks that the programs are there and of one version, and that a
- * project can be used.
+ * project can be used; with --audit, that what it has stored is sound.
  */
+#include "cli/audit.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/place.h"
@@ -113,6 +114,8 @@ int command_doctor(int argc, char **argv)
 	static const char *const names[] = {"freeal-coordinator", "freeal-annotator",
 					    "freeal-trainer", "freeal-selector"};
 	struct place place = {0};
+	struct audit_places audited = {0};
+	bool audit = false;
 	const struct option_entry entries[] = {
 	    {.name = "project",
 	     .type = OPTION_STRING,
@@ -124,6 +127,30 @@ int command_doctor(int argc, char **argv)
 	     .value = &place.out,
 	     .arg = "DIR",
 	     .help = "output folder of its run"},
+	    {.name = "audit",
+	     .type = OPTION_FLAG,
+	     .value = &audit,
+	     .help = "read all that the stopped project, or these copies, have stored"},
+	    {.name = "coordinator",
+	     .type = OPTION_STRING,
+	     .value = &audited.project,
+	     .arg = "DIR",
+	     .help = "with --audit: the coordinator's project folder alone"},
+	    {.name = "selector",
+	     .type = OPTION_STRING,
+	     .value = &audited.selector,
+	     .arg = "DIR",
+	     .help = "with --audit: a selector's data"},
+	    {.name = "trainer",
+	     .type = OPTION_STRING,
+	     .value = &audited.trainer,
+	     .arg = "DIR",
+	     .help = "with --audit: a trainer's data"},
+	    {.name = "acknowledged",
+	     .type = OPTION_STRING,
+	     .value = &audited.acknowledged,
+	     .arg = "FILE",
+	     .help = "with --audit: JSON lines (id, text) of samples that must be there"},
 	};
 	const struct option_program program = {
 	    .name = "freeal doctor",
@@ -138,6 +165,13 @@ int command_doctor(int argc, char **argv)
 		return EXIT_CODE_OK;
 	if (e)
 		return console_fail(e, &msg);
+	if (audit)
+		return audit_places(&place, &audited);
+	if (audited.project || audited.selector || audited.trainer || audited.acknowledged)
+		return console_fail(err_set(&msg, ERR_INVALID,
+					    "--coordinator, --selector, --trainer and "
+					    "--acknowledged need --audit"),
+				    &msg);
 	bool good = true;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		good = check_program(names[i]) && good;

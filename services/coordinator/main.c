@@ -4,8 +4,10 @@
  */
 #include "base/log.h"
 #include "config/service.h"
+#include "coordinator/audit.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/http.h"
+#include "store/audit.h"
 #include "wire/auth.h"
 
 #include <errno.h>
@@ -19,6 +21,8 @@ struct options {
 	struct service service;
 	const char *task, *project, *bind, *selector, *http, *port_file, *token_file;
 	int64_t ttr_ms;
+	const char *acknowledged;
+	bool audit;
 };
 
 /* Written beside, then renamed: a reader sees all of it or nothing. */
@@ -137,6 +141,15 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 	     .max = 600000,
 	     .arg = "MS",
 	     .help = "how long work stays with a worker that is silent"},
+	    {.name = "audit",
+	     .type = OPTION_FLAG,
+	     .value = &o->audit,
+	     .help = "check the stopped project's store and exit: 0 good, 1 not"},
+	    {.name = "acknowledged",
+	     .type = OPTION_STRING,
+	     .value = &o->acknowledged,
+	     .arg = "FILE",
+	     .help = "with --audit: JSON lines (id, text) that must be there"},
 	    SERVICE_OPTIONS(&o->service),
 	};
 	enum err e = service_parse(&o->service, entries, sizeof entries / sizeof *entries, argc,
@@ -145,6 +158,8 @@ static enum err options_read(int argc, char **argv, struct options *o, bool *ret
 		return e;
 	if (!o->project)
 		return err_set(msg, ERR_INVALID, "--project DIR is missing");
+	if (o->acknowledged && !o->audit)
+		return err_set(msg, ERR_INVALID, "--acknowledged needs --audit");
 	return service_start(&o->service, msg);
 }
 
@@ -159,10 +174,15 @@ int main(int argc, char **argv)
 	struct err_msg msg = {.text = ""};
 	struct coordinator *c = NULL;
 	struct auth *auth = NULL;
-	bool done = false;
+	bool done = false, good = false;
 	enum err e = options_read(argc, argv, &o, &done, &msg);
 	if (!e && done)
 		return EXIT_CODE_OK;
+	if (!e && o.audit) {
+		audit_guard(o.service.name, o.project);
+		e = coordinator_audit(o.project, o.acknowledged, stdout, &good, &msg);
+		return e || good ? service_end(&o.service, e, &msg) : EXIT_CODE_FAILED;
+	}
 	if (!e && sodium_init() < 0)
 		e = err_set(&msg, ERR_IO, "cannot start libsodium");
 	if (!e)

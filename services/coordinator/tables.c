@@ -17,6 +17,16 @@ enum err tables_open(const char *dir, struct store **ret_store, struct err_msg *
 	return store_open(dir, table_names, TABLE_COUNT, MAP_GIB, ret_store, msg);
 }
 
+enum err tables_open_stopped(const char *dir, struct store **ret_store, struct err_msg *msg)
+{
+	return store_open_stopped(dir, table_names, TABLE_COUNT, ret_store, msg);
+}
+
+const char *const *tables_names(void)
+{
+	return table_names;
+}
+
 static enum err message_put(struct store_txn *t, enum table table, const void *key, size_t size,
 			    const ProtobufCMessage *message)
 {

@@ -24,6 +24,12 @@ enum table {
 
 enum err tables_open(const char *dir, struct store **ret_store, struct err_msg *msg) WARN_UNUSED;
 
+/* To look at while the service is stopped; nothing is changed (store_open_stopped). */
+enum err tables_open_stopped(const char *dir, struct store **ret_store,
+			     struct err_msg *msg) WARN_UNUSED;
+/* By enum table. */
+const char *const *tables_names(void);
+
 /* Packs and puts. */
 enum err table_put(struct store_txn *t, enum table table, struct store_key key,
 		   const ProtobufCMessage *message) WARN_UNUSED;

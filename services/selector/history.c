@@ -1,6 +1,7 @@
 #include "selector/history.h"
 
 #include "base/crash.h"
+#include "selector/history_impl.h"
 #include "selector/oof.h"
 #include "store/store.h"
 #include "wire/frame.h"
@@ -12,31 +13,13 @@
 
 #define MAP_GIB 256
 
-enum table {
-	TABLE_META,
-	TABLE_OOF,
-	TABLE_VECTORS,
-	TABLE_POOL_VECTORS,
-	TABLE_POOLS,
-	TABLE_SELECTION,
-	TABLE_NEAREST,
-	TABLE_CLEAN,
-	TABLE_COUNT,
-};
-
-static const char *const table_names[TABLE_COUNT] = {
+const char *const history_table_names[TABLE_COUNT] = {
     "meta", "oof", "vectors", "pool_vectors", "pools", "selection", "nearest", "clean",
 };
 
 struct history {
 	struct store *store;
 	struct store_txn *txn; /* open write transaction or NULL */
-};
-
-/* In front of a block of vectors; rows × dimensions floats follow. */
-struct vectors_head {
-	uint32_t dimensions;
-	uint32_t rows;
 };
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vectors are stored as they are sent");
@@ -46,7 +29,7 @@ enum err history_open(const char *dir, struct history **ret_history, struct err_
 	struct history *h = calloc(1, sizeof *h);
 	if (!h)
 		return err_set(msg, ERR_NO_MEMORY, "no memory for the history");
-	enum err e = store_open(dir, table_names, TABLE_COUNT, MAP_GIB, &h->store, msg);
+	enum err e = store_open(dir, history_table_names, TABLE_COUNT, MAP_GIB, &h->store, msg);
 	if (e) {
 		free(h);
 		return e;
@@ -79,9 +62,7 @@ static enum err write_begin(struct history *h)
 	return h->txn ? ERR_OK : store_begin(h->store, true, &h->txn);
 }
 
-/* Keys of a fold's chunks: (round, fold) as one number, then seq. Both are 32 bits, so
- * that byte order is the order of rounds. */
-static struct store_key oof_key(uint32_t round, uint32_t fold, uint64_t seq)
+struct store_key history_oof_key(uint32_t round, uint32_t fold, uint64_t seq)
 {
 	return store_key_u64_u32_u32((uint64_t)round << 32 | fold, (uint32_t)(seq >> 32),
 				     (uint32_t)seq);
@@ -92,15 +73,15 @@ static void oof_name(char *name, size_t size, uint32_t round, uint32_t fold)
 	(void)snprintf(name, size, "oof/%u/%u", round, fold);
 }
 
-static enum table rows_table(enum history_rows rows)
+static enum history_table rows_table(enum history_rows rows)
 {
-	static const enum table tables[] = {TABLE_SELECTION, TABLE_NEAREST, TABLE_CLEAN};
+	static const enum history_table tables[] = {TABLE_SELECTION, TABLE_NEAREST, TABLE_CLEAN};
 	return tables[rows];
 }
 
 static void rows_name(char *name, size_t size, enum history_rows rows, uint32_t part)
 {
-	(void)snprintf(name, size, "%s/%u", table_names[rows_table(rows)], part);
+	(void)snprintf(name, size, "%s/%u", history_table_names[rows_table(rows)], part);
 }
 
 static enum err meta_put(struct history *h, const char *name, uint64_t count)
@@ -131,7 +112,7 @@ enum err history_project_set(struct history *h, const void *id, size_t id_bytes,
 		return e;
 	bool other = !e && (value.size != id_bytes || memcmp(value.data, id, id_bytes) != 0);
 	e = ERR_OK;
-	for (enum table table = 0; other && !e && table < TABLE_COUNT; table++)
+	for (enum history_table table = 0; other && !e && table < TABLE_COUNT; table++)
 		e = store_clear(h->txn, table);
 	if (!e)
 		e = store_put(h->txn, TABLE_META, "project", 7, id, id_bytes);
@@ -142,7 +123,7 @@ enum err history_project_set(struct history *h, const void *id, size_t id_bytes,
 }
 
 /* Deletes the entries from `from` on up to, not with, the first key >= `to`. */
-static enum err range_delete(struct store_txn *t, enum table table, struct store_key from,
+static enum err range_delete(struct store_txn *t, enum history_table table, struct store_key from,
 			     const struct store_key *to)
 {
 	for (;;) {
@@ -171,20 +152,20 @@ static enum err range_delete(struct store_txn *t, enum table table, struct store
 enum err history_oof_begin(struct history *h, uint32_t round, uint32_t fold)
 {
 	char name[64];
-	struct store_key to = oof_key(round, fold, UINT64_MAX);
+	struct store_key to = history_oof_key(round, fold, UINT64_MAX);
 	enum err e = write_begin(h);
 	oof_name(name, sizeof name, round, fold);
 	if (!e)
 		e = store_delete(h->txn, TABLE_META, name, strlen(name));
 	if (!e)
-		e = range_delete(h->txn, TABLE_OOF, oof_key(round, fold, 0), &to);
+		e = range_delete(h->txn, TABLE_OOF, history_oof_key(round, fold, 0), &to);
 	return e;
 }
 
 enum err history_oof_put(struct history *h, uint32_t round, uint32_t fold, uint64_t seq,
 			 const Freeal__OofChunk *chunk)
 {
-	struct store_key key = oof_key(round, fold, seq);
+	struct store_key key = history_oof_key(round, fold, seq);
 	size_t size = oof_chunk_bytes(chunk);
 	void *data = malloc(size);
 	if (!data)
@@ -207,9 +188,9 @@ enum err history_oof_end(struct history *h, uint32_t round, uint32_t fold)
 
 enum err history_oof_prune(struct history *h, uint32_t round)
 {
-	struct store_key to = oof_key(round, 0, 0);
+	struct store_key to = history_oof_key(round, 0, 0);
 	enum err e = write_begin(h);
-	return e ? e : range_delete(h->txn, TABLE_OOF, oof_key(0, 0, 0), &to);
+	return e ? e : range_delete(h->txn, TABLE_OOF, history_oof_key(0, 0, 0), &to);
 }
 
 /* Copies the rows of a stored block, at most HISTORY_VECTOR_ROWS; 0 when there are none
@@ -496,7 +477,7 @@ enum err history_oof_get(struct history *h, uint32_t round, uint32_t fold, uint6
 {
 	struct store_txn *t;
 	struct store_cursor *cursor;
-	struct store_key from = oof_key(round, fold, *seq);
+	struct store_key from = history_oof_key(round, fold, *seq);
 	struct store_value key, value;
 	enum err e = store_begin(h->store, false, &t);
 	if (e)

@@ -1,7 +1,7 @@
 #include "trainer/dataset.h"
 
 #include "base/limits.h"
-#include "store/store.h"
+#include "store/audit.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -65,12 +65,15 @@ static enum err counts_load(struct dataset *d)
 	return e;
 }
 
-enum err dataset_open(const char *dir, struct dataset **ret_dataset, struct err_msg *msg)
+static enum err dataset_new(const char *dir, bool stopped, struct dataset **ret_dataset,
+			    struct err_msg *msg)
 {
 	struct dataset *d = calloc(1, sizeof *d);
 	if (!d)
 		return err_set(msg, ERR_NO_MEMORY, "no memory for the training set");
-	enum err e = store_open(dir, dataset_tables, TABLE_COUNT, DATASET_MAP_GIB, &d->store, msg);
+	enum err e =
+	    stopped ? store_open_stopped(dir, dataset_tables, TABLE_COUNT, &d->store, msg)
+		    : store_open(dir, dataset_tables, TABLE_COUNT, DATASET_MAP_GIB, &d->store, msg);
 	if (!e) {
 		e = counts_load(d);
 		if (e)
@@ -83,6 +86,27 @@ enum err dataset_open(const char *dir, struct dataset **ret_dataset, struct err_
 	}
 	*ret_dataset = d;
 	return ERR_OK;
+}
+
+enum err dataset_open(const char *dir, struct dataset **ret_dataset, struct err_msg *msg)
+{
+	return dataset_new(dir, false, ret_dataset, msg);
+}
+
+enum err dataset_open_stopped(const char *dir, struct dataset **ret_dataset, struct err_msg *msg)
+{
+	return dataset_new(dir, true, ret_dataset, msg);
+}
+
+enum err dataset_records_audit(struct dataset *d, struct audit *audit)
+{
+	struct store_txn *t;
+	enum err e = store_begin(d->store, false, &t);
+	if (e)
+		return e;
+	e = audit_records(audit, t, dataset_tables, TABLE_COUNT);
+	store_abort(t);
+	return e;
 }
 
 void dataset_close(struct dataset *d)

@@ -17,11 +17,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct audit;
 struct dataset;
 
 /* Opens or makes DIR. */
 enum err dataset_open(const char *dir, struct dataset **ret_dataset,
 		      struct err_msg *msg) WARN_UNUSED;
+/* To look at while nobody uses it; adding rows is not allowed (store_open_stopped). */
+enum err dataset_open_stopped(const char *dir, struct dataset **ret_dataset,
+			      struct err_msg *msg) WARN_UNUSED;
 void dataset_close(struct dataset *d);
 
 /* Says whose samples these are, before any is added. What is here of another project is
@@ -64,5 +68,8 @@ void dataset_view_close(struct dataset_view *v);
  * `change_count` changes; -1 where there is none. ERR_NOT_FOUND: fewer are here. */
 enum err dataset_labels(struct dataset *d, uint64_t change_count, int32_t *labels,
 			size_t count) WARN_UNUSED;
+
+/* Reads every record (store/audit.h). */
+enum err dataset_records_audit(struct dataset *d, struct audit *audit) WARN_UNUSED;
 
 #endif

@@ -2,6 +2,8 @@
  * serves a trained model to `freeal predict`. */
 #include "base/processors.h"
 #include "config/service.h"
+#include "store/audit.h"
+#include "trainer/audit.h"
 #include "trainer/loop.h"
 #include "trainer/serve.h"
 
@@ -10,6 +12,7 @@
 struct config {
 	struct service service;
 	const char *coordinator, *data, *serve, *bind;
+	bool audit;
 	int64_t threads; /* 0: as many as there are processors */
 };
 
@@ -48,12 +51,21 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .value = &c->bind,
 	     .arg = "ENDPOINT",
 	     .help = "with --serve: where to listen"},
+	    {.name = "audit",
+	     .type = OPTION_FLAG,
+	     .value = &c->audit,
+	     .help = "check a stopped trainer's --data, or the model to --serve, and exit: 0 good, "
+		     "1 not"},
 	    SERVICE_OPTIONS(&c->service),
 	};
 	enum err e = service_parse(&c->service, entries, sizeof entries / sizeof *entries, argc,
 				   argv, ret_done, msg);
 	if (e || *ret_done)
 		return e;
+	if (c->audit)
+		return c->data || c->serve
+			   ? ERR_OK
+			   : err_set(msg, ERR_INVALID, "--audit needs --data or --serve");
 	if (c->serve && !c->bind)
 		return err_set(msg, ERR_INVALID, "--serve needs --bind");
 	if (!c->serve && (!c->coordinator || !c->data))
@@ -67,6 +79,15 @@ static int64_t threads_default(void)
 	return count > THREADS_MAX ? THREADS_MAX : count;
 }
 
+static int audit(const struct config *c)
+{
+	struct err_msg msg = {{0}};
+	bool good = false;
+	audit_guard(c->service.name, c->data ? c->data : c->serve);
+	enum err e = trainer_audit(c->data, c->serve, stdout, &good, &msg);
+	return e || good ? service_end(&c->service, e, &msg) : EXIT_CODE_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct config c = {
@@ -77,6 +98,8 @@ int main(int argc, char **argv)
 	enum err e = config_parse(&c, argc, argv, &done, &msg);
 	if (!e && done)
 		return EXIT_CODE_OK;
+	if (!e && c.audit)
+		return audit(&c);
 	if (!e)
 		e = service_start(&c.service, &msg);
 	if (c.threads == 0)

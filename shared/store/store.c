@@ -1,11 +1,11 @@
 #include "store/store.h"
 
 #include "base/rng.h"
+#include "store/store_impl.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TABLE_COUNT_MAX 32
-
 /* In front of each value. Another layout is another STORE_VERSION. */
 struct value_head {
 	uint16_t version;
 	uint16_t reserved;
 	uint32_t checksum;
-};
-
-struct store {
-	MDB_env *env;
-	MDB_dbi tables[TABLE_COUNT_MAX];
-	unsigned table_count;
-	int lock_fd;
-};
-
-struct store_txn {
-	struct store *store;
-	MDB_txn *txn;
 };
 
 struct store_cursor {
@@ -43,7 +29,7 @@ static uint32_t value_checksum(const void *data, size_t size)
 	return (uint32_t)hash_bytes(STORE_VERSION, data, size);
 }
 
-static enum err store_err(int code)
+enum err store_err(int code)
 {
 	switch (code) {
 	case 0:
@@ -73,7 +59,7 @@ static enum err store_err(int code)
 	}
 }
 
-static enum err lock_take(struct store *s, const char *dir, struct err_msg *msg)
+enum err store_lock(struct store *s, const char *dir, struct err_msg *msg)
 {
 	char path[4096];
 	if (snprintf(path, sizeof path, "%s/owner.lock", dir) >= (int)sizeof path)
@@ -86,24 +72,28 @@ static enum err lock_take(struct store *s, const char *dir, struct err_msg *msg)
 	return ERR_OK;
 }
 
-static enum err version_check(struct store *s, MDB_txn *txn, MDB_dbi main, struct err_msg *msg)
+enum err store_version_check(MDB_txn *txn, MDB_dbi main, struct err_msg *msg)
 {
-	(void)s;
 	MDB_val key = {7, (void *)"version"}, value;
 	uint32_t version = STORE_VERSION;
 	int code = mdb_get(txn, main, &key, &value);
-	if (code == MDB_NOTFOUND) {
-		value = (MDB_val){sizeof version, &version};
-		return store_err(mdb_put(txn, main, &key, &value, 0));
-	}
 	if (code)
-		return store_err(code);
+		return err_set(msg, code == MDB_NOTFOUND ? ERR_CORRUPT : store_err(code),
+			       "its version can't be read: %s", mdb_strerror(code));
 	if (value.mv_size == sizeof version)
 		memcpy(&version, value.mv_data, sizeof version);
 	if (value.mv_size != sizeof version || version != STORE_VERSION)
 		return err_set(msg, ERR_VERSION, "the store has version %u, this program reads %u",
 			       version, (unsigned)STORE_VERSION);
 	return ERR_OK;
+}
+
+static enum err version_put(MDB_txn *txn, MDB_dbi main)
+{
+	uint32_t version = STORE_VERSION;
+	MDB_val key = {7, (void *)"version"}, value = {sizeof version, &version};
+	int code = mdb_put(txn, main, &key, &value, MDB_NOOVERWRITE);
+	return code == MDB_KEYEXIST ? ERR_OK : store_err(code);
 }
 
 static enum err tables_open(struct store *s, const char *const *tables, struct err_msg *msg)
@@ -114,7 +104,9 @@ static enum err tables_open(struct store *s, const char *const *tables, struct e
 	if (code)
 		return err_set(msg, store_err(code), "cannot begin: %s", mdb_strerror(code));
 	code = mdb_dbi_open(txn, "format", MDB_CREATE, &main);
-	enum err e = code ? store_err(code) : version_check(s, txn, main, msg);
+	enum err e = code ? store_err(code) : version_put(txn, main);
+	if (!e)
+		e = store_version_check(txn, main, msg);
 	for (unsigned i = 0; !e && i < s->table_count; i++) {
 		code = mdb_dbi_open(txn, tables[i], MDB_CREATE, &s->tables[i]);
 		e = store_err(code);
@@ -139,7 +131,7 @@ enum err store_open(const char *dir, const char *const *tables, unsigned table_c
 		return err_set(msg, ERR_NO_MEMORY, "no memory for a store");
 	s->lock_fd = -1;
 	s->table_count = table_count;
-	enum err e = lock_take(s, dir, msg);
+	enum err e = store_lock(s, dir, msg);
 	if (e) {
 		store_close(s);
 		return e;
@@ -153,6 +145,8 @@ enum err store_open(const char *dir, const char *const *tables, unsigned table_c
 		code = mdb_env_open(s->env, dir, MDB_NOTLS, 0600);
 	if (code)
 		e = err_set(msg, store_err(code), "cannot open: %s", mdb_strerror(code));
+	if (!e)
+		e = store_size_check(s, dir, msg);
 	if (!e)
 		e = tables_open(s, tables, msg);
 	if (e) {
@@ -233,7 +227,7 @@ enum err store_append(struct store_txn *t, unsigned table, const void *key, size
 	return value_put(t, table, key, key_bytes, value, value_bytes, MDB_APPEND);
 }
 
-static enum err value_unwrap(const MDB_val *v, struct store_value *ret_value)
+enum err store_value_unwrap(const MDB_val *v, struct store_value *ret_value)
 {
 	struct value_head head;
 	if (v->mv_size < sizeof head)
@@ -255,7 +249,7 @@ enum err store_get(struct store_txn *t, unsigned table, const void *key, size_t 
 	assert(table < t->store->table_count);
 	MDB_val k = {key_bytes, (void *)key}, v;
 	int code = mdb_get(t->txn, t->store->tables[table], &k, &v);
-	return code ? store_err(code) : value_unwrap(&v, ret_value);
+	return code ? store_err(code) : store_value_unwrap(&v, ret_value);
 }
 
 enum err store_delete(struct store_txn *t, unsigned table, const void *key, size_t key_bytes)
@@ -310,7 +304,7 @@ static enum err cursor_get(struct store_cursor *c, MDB_val k, MDB_cursor_op op,
 	int code = mdb_cursor_get(c->cursor, &k, &v, op);
 	if (code)
 		return store_err(code);
-	enum err e = value_unwrap(&v, ret_value);
+	enum err e = store_value_unwrap(&v, ret_value);
 	if (!e)
 		*ret_key = (struct store_value){k.mv_data, k.mv_size};
 	return e;

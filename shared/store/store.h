@@ -41,6 +41,27 @@ enum err store_open(const char *dir, const char *const *tables, unsigned table_c
 		    unsigned map_gib, struct store **ret_store, struct err_msg *msg) WARN_UNUSED;
 void store_close(struct store *s);
 
+/*
+ * A look at a stopped service's store, or at a copy: takes the owner's lock and changes
+ * nothing. ERR_NOT_FOUND: there is none, or nothing was ever committed to it; ERR_CORRUPT:
+ * it is damaged; ERR_VERSION: also where one of the tables is missing.
+ */
+enum err store_open_stopped(const char *dir, const char *const *tables, unsigned table_count,
+			    struct store **ret_store, struct err_msg *msg) WARN_UNUSED;
+/* Reads every record of a table. `bad` is told of those whose checksum or version is wrong,
+ * `good` (may be NULL) of the others. An error means that the tree itself can't be read. */
+typedef void store_record_fn(void *context, unsigned table, const struct store_value *key,
+			     const struct store_value *value);
+enum err store_scan(struct store_txn *t, unsigned table, store_record_fn *good,
+		    store_record_fn *bad, void *context) WARN_UNUSED;
+/*
+ * Writes a consistent copy of the store, as a data.mdb without free pages, to a file
+ * descriptor (which may be a pipe). May be called on any thread while the store is in use;
+ * until it returns, pages that writers free are kept, so the file may grow by what is
+ * written meanwhile. Nothing is synced.
+ */
+enum err store_copy(struct store *s, int fd) WARN_UNUSED;
+
 enum err store_begin(struct store *s, bool write, struct store_txn **ret_txn) WARN_UNUSED;
 /* Ends the transaction in any case. After ERR_IO or ERR_CORRUPT the process should exit. */
 enum err store_commit(struct store_txn *t) WARN_UNUSED;
