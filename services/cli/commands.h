@@ -6,6 +6,7 @@
 #define FREEAL_CLI_COMMANDS_H
 
 int command_run(int argc, char **argv);
+int command_up(int argc, char **argv);
 int command_init(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_export(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
     {"init", command_init, "write a commented task file for a CSV, TSV or JSONL file"},
     {"run", command_run, "label an input file and train a model; goes on where it stopped"},
+    {"up", command_up, "feed a coordinator that runs elsewhere, and fetch the results"},
     {"status", command_status, "show how far a project is"},
     {"export", command_export, "write a project's labels as JSONL or CSV"},
     {"ingest", command_ingest, "add samples to a project"},

@@ -1,11 +1,16 @@
 #include "cli/results.h"
 
+#include "base/buf.h"
 #include "cli/output.h"
 #include "cli/path.h"
+#include "cli/summary.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+
+#define SUMMARY_BYTES_MAX (1u << 20)
 
 /* GETs `url` into a file. */
 static enum err fetch_file(struct session *s, const char *url, const char *path,
@@ -84,13 +89,11 @@ static enum err replace_folder(const char *fresh, const char *path, struct err_m
 	return ERR_OK;
 }
 
-static enum err fetch_model(struct session *s, const char *out, struct err_msg *msg)
+enum err results_model(struct session *s, const char *path, struct err_msg *msg)
 {
-	struct path path, fresh;
+	struct path fresh;
 	json_t *list = NULL;
-	enum err e = path_set(&path, msg, "%s/model", out);
-	if (!e)
-		e = path_set(&fresh, msg, "%s/model.tmp", out);
+	enum err e = path_set(&fresh, msg, "%s.tmp", path);
 	if (!e)
 		e = session_json(s, "/v1/model", NULL, 0, &list, msg);
 	if (e)
@@ -100,24 +103,42 @@ static enum err fetch_model(struct session *s, const char *out, struct err_msg *
 	if (!e)
 		e = fetch_model_files(s, json_object_get(list, "files"), fresh.text, msg);
 	if (!e)
-		e = replace_folder(fresh.text, path.text, msg);
+		e = replace_folder(fresh.text, path, msg);
 	if (e)
 		path_remove_folder(fresh.text);
 	json_decref(list);
 	return e;
 }
 
-enum err results_fetch(struct session *s, const char *out, json_t **ret_report, struct err_msg *msg)
+static void summary_print(const json_t *report, const char *out)
 {
-	struct path labels;
+	struct buf text;
+	buf_init(&text, SUMMARY_BYTES_MAX);
+	summary_write(report, &text);
+	(void)printf("%s  labels: %s/labels.jsonl, model: %s/model, report: %s/report.json\n",
+		     buf_str(&text), out, out, out);
+	(void)fflush(stdout);
+	buf_done(&text);
+}
+
+enum err results_write(struct session *s, const char *out, struct err_msg *msg)
+{
+	struct path labels, model;
+	json_t *report;
 	enum err e = path_set(&labels, msg, "%s/labels.jsonl", out);
+	if (!e)
+		e = path_set(&model, msg, "%s/model", out);
 	if (!e)
 		e = path_make_folder(out, 0777, msg);
 	if (!e)
 		e = fetch_file(s, "/v1/labels", labels.text, msg);
 	if (!e)
-		e = fetch_model(s, out, msg);
+		e = results_model(s, model.text, msg);
 	if (!e)
-		e = fetch_report(s, out, ret_report, msg);
-	return e;
+		e = fetch_report(s, out, &report, msg);
+	if (e)
+		return e;
+	summary_print(report, out);
+	json_decref(report);
+	return ERR_OK;
 }

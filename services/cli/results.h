@@ -7,11 +7,10 @@
 #include "base/err.h"
 #include "cli/session.h"
 
-#include <jansson.h>
-
-/* Writes OUT/labels.jsonl, OUT/report.json and OUT/model/, each complete or not at
- * all. The report, to be json_decref'd. */
-enum err results_fetch(struct session *s, const char *out, json_t **ret_report,
-		       struct err_msg *msg) WARN_UNUSED;
+/* Writes OUT/labels.jsonl, OUT/report.json and OUT/model/, each complete or not at all, and
+ * prints the summary. */
+enum err results_write(struct session *s, const char *out, struct err_msg *msg) WARN_UNUSED;
+/* Writes the model into the folder `path`, which it replaces. ERR_NOT_FOUND: there is none yet. */
+enum err results_model(struct session *s, const char *path, struct err_msg *msg) WARN_UNUSED;
 
 #endif

@@ -10,7 +10,6 @@
 #include "cli/results.h"
 #include "cli/samples.h"
 #include "cli/session.h"
-#include "cli/summary.h"
 #include "config/option.h"
 #include "config/task.h"
 
@@ -25,7 +24,6 @@
 /* A status this long after the start is none from before it. */
 #define SETTLE_MS 1000
 #define REJECTS_SHOWN 10
-#define SUMMARY_BYTES_MAX (1u << 20)
 
 struct run {
 	const char *task_path, *input, *out, *project_option, *log_level;
@@ -254,23 +252,6 @@ static enum err run_watch(struct run *r, enum run_end *ret_end, struct err_msg *
 	}
 }
 
-static enum err run_results(struct run *r, struct err_msg *msg)
-{
-	json_t *report;
-	enum err e = results_fetch(r->session, r->out, &report, msg);
-	if (e)
-		return e;
-	struct buf text;
-	buf_init(&text, SUMMARY_BYTES_MAX);
-	summary_write(report, &text);
-	(void)printf("%s  labels: %s/labels.jsonl, model: %s/model, report: %s/report.json\n",
-		     buf_str(&text), r->out, r->out, r->out);
-	(void)fflush(stdout);
-	buf_done(&text);
-	json_decref(report);
-	return ERR_OK;
-}
-
 static enum err run_look_before(struct run *r, const struct samples_counts *counts,
 				struct err_msg *msg)
 {
@@ -315,7 +296,7 @@ static enum err run_all(struct run *r, struct err_msg *msg)
 	if (!e && !nothing_new)
 		e = run_watch(r, &end, msg);
 	if (!e && end == RUN_FINISHED)
-		e = run_results(r, msg);
+		e = results_write(r->session, r->out, msg);
 	return e;
 }
 
