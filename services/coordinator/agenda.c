@@ -109,7 +109,7 @@ void agenda_take_out(struct agenda *a, uint64_t index)
 bool agenda_is_settled(const struct agenda *a, uint64_t index)
 {
 	assert(index < a->count);
-	return a->items[index] == ITEM_SETTLED;
+	return a->items[index] == ITEM_SETTLED || a->items[index] == ITEM_EXCLUDED;
 }
 
 uint64_t agenda_count(const struct agenda *a)

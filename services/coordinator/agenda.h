@@ -29,6 +29,7 @@ enum err agenda_return(struct agenda *a, uint64_t index, uint32_t attempt) WARN_
 /* Somebody works on it already (known from a renewal after a restart). */
 void agenda_take_out(struct agenda *a, uint64_t index);
 
+/* Nothing is left to do: settled, or left out. */
 bool agenda_is_settled(const struct agenda *a, uint64_t index);
 uint64_t agenda_count(const struct agenda *a);	 /* items that are in */
 uint64_t agenda_settled(const struct agenda *a); /* of these, done */

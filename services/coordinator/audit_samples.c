@@ -92,9 +92,9 @@ static void event_check(struct audit_run *r, const struct store_value *key, cons
 			   sample_no, (int)event->source, slot, round);
 	else if (sample_no >= r->sample_count)
 		audit_fail(a, 3, "there is an event of sample %llu, which is not there", sample_no);
-	else if (sample_no >= r->state->watermark)
-		audit_fail(a, 4, "sample %llu was asked in round %u, the watermark is %llu",
-			   sample_no, round, (unsigned long long)r->state->watermark);
+	else if (sample_no >= r->state->sample_count)
+		audit_fail(a, 4, "sample %llu was asked in round %u of %llu samples", sample_no,
+			   round, (unsigned long long)r->state->sample_count);
 	else if (round > r->state->round)
 		audit_fail(a, 4, "sample %llu was asked in round %u, before that began", sample_no,
 			   round);
@@ -167,7 +167,7 @@ static enum err labels_check(struct audit_run *r)
 		answered += s->class_id >= 0;
 		set_aside += s->asked && s->class_id < 0;
 		not_asked += !s->asked;
-		if (over && !s->asked && i < state->watermark)
+		if (over && !s->asked && i < state->sample_count)
 			audit_fail(&r->audit, 1,
 				   "sample %llu was not asked, and round %u asks no more",
 				   (unsigned long long)i, state->round);

@@ -2,7 +2,7 @@
  * The coordinator's state, shared by the files that act on it from the loop's thread:
  *
  *   loop      one turn: receive, serve, advance, commit, answer, lease
- *   phase     what happens when a phase begins and ends
+ *   phase     what happens when a phase begins and ends       pool     the demonstrations
  *   dispatch  orders for leased work
  *   result    what comes back
  *   pull      streams pulled from workers        feed   streams served to them
@@ -103,6 +103,7 @@ struct coordinator {
 	bool phase_entered; /* the agenda is that of state.phase */
 	uint64_t phase_began_ms;
 	uint64_t phase_settled_at_begin;
+	uint32_t mend_count; /* times that this round went back for what a worker had lost */
 	bool stopping;
 	char failed[512]; /* why the run can't go on; "" while it can */
 	enum err fatal;	  /* the process must end */
@@ -138,10 +139,18 @@ uint64_t coordinator_requests_left(const struct coordinator *c);
 /* Copy of the status for an HTTP thread; free it. NULL: not yet, or no memory. */
 char *coordinator_status(struct coordinator *c);
 
-/* phase.c */
-void phase_enter(struct coordinator *c);
-/* Goes on to the next phases as far as their work is settled. */
+/* phase.c: goes on to the next phases as far as their work is settled. */
 void phase_advance(struct coordinator *c);
+/* A worker lacks something that an earlier phase made: goes back there, a few times in one
+ * round; more often, and the run has failed. False: that can't be missing in this phase. */
+bool phase_mend(struct coordinator *c, Freeal__Missing missing, const char *reason);
+
+/* pool.c: c->pool becomes the state's pool. */
+enum err pool_load(struct coordinator *c) WARN_UNUSED;
+/* Stores pool 1: the task file's examples, then what the LLM wrote. */
+enum err pool_generated_put(struct coordinator *c, uint64_t *ret_count) WARN_UNUSED;
+/* Stores the pool that the round's SELECT picked. */
+enum err pool_selected_put(struct coordinator *c, const Freeal__SelectResult *select) WARN_UNUSED;
 
 /* dispatch.c */
 void dispatch_leases(struct coordinator *c);

@@ -28,6 +28,7 @@ struct order {
 	};
 	Freeal__SampleRecord *sample;
 	Freeal__NearestRow *nearest;
+	Freeal__Pool *pool;
 	Freeal__SampleRecord **styles;
 	size_t style_count;
 	ProtobufCBinaryData *texts;
@@ -37,6 +38,7 @@ static void order_done(struct order *o)
 {
 	frame_message_free(o->sample);
 	frame_message_free(o->nearest);
+	frame_message_free(o->pool);
 	for (size_t i = 0; i < o->style_count; i++)
 		frame_message_free(o->styles[i]);
 	free(o->styles);
@@ -118,27 +120,41 @@ static enum err order_annotate(struct coordinator *c, struct order *o)
 	return ERR_OK;
 }
 
+/* The demonstrations of pool 1, which later pools may keep. */
+static enum err order_embed_pool(struct coordinator *c, struct order *o)
+{
+	enum err e = table_get(coordinator_txn(c), TABLE_POOLS, store_key_u64(1),
+			       &freeal__pool__descriptor, &o->pool);
+	if (e)
+		return e;
+	size_t n = o->pool->n_demonstrations;
+	o->texts = calloc(n + 1, sizeof *o->texts);
+	if (!o->texts)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		o->texts[i] = o->pool->demonstrations[i]->text;
+	o->embed.pool_version = o->pool->version;
+	o->embed.texts = o->texts;
+	o->embed.n_texts = n;
+	return ERR_OK;
+}
+
 static enum err order_embed(struct coordinator *c, struct order *o)
 {
 	freeal__embed_order__init(&o->embed);
 	o->embed.sample_count = c->state.sample_count;
-	if (o->name.slot == 0) {
-		o->embed.from = o->name.item * ROUND_BLOCK;
-		o->embed.to = o->embed.from + ROUND_BLOCK;
-		if (o->embed.to > c->state.sample_count)
-			o->embed.to = c->state.sample_count;
-	} else {
-		o->embed.pool_version = c->state.pool_version;
-		o->texts = calloc(c->pool->n_demonstrations + 1, sizeof *o->texts);
-		if (!o->texts)
-			return ERR_NO_MEMORY;
-		for (size_t i = 0; i < c->pool->n_demonstrations; i++)
-			o->texts[i] = c->pool->demonstrations[i]->text;
-		o->embed.texts = o->texts;
-		o->embed.n_texts = c->pool->n_demonstrations;
-	}
+	o->embed.vocabulary_count = c->state.vocabulary_count;
 	o->work.order_case = FREEAL__WORK__ORDER_EMBED;
 	o->work.embed = &o->embed;
+	if (o->name.slot % ROUND_SLOT_ARRIVALS)
+		return order_embed_pool(c, o);
+	uint64_t from = round_embed_from(&c->state);
+	o->embed.from = o->name.item * ROUND_BLOCK;
+	o->embed.to = o->embed.from + ROUND_BLOCK;
+	if (o->embed.from < from)
+		o->embed.from = from;
+	if (o->embed.to > c->state.sample_count)
+		o->embed.to = c->state.sample_count;
 	return ERR_OK;
 }
 
@@ -169,6 +185,7 @@ static enum err order_select(struct coordinator *c, struct order *o)
 	o->select.relabel = last ? 0.0 : c->project->rounds[c->state.round + 1]->relabel;
 	o->select.seed = c->project->seed;
 	o->select.pool_version_old = c->state.pool_version;
+	o->select.vocabulary_count = c->state.vocabulary_count;
 	o->work.order_case = FREEAL__WORK__ORDER_SELECT;
 	o->work.select = &o->select;
 	return ERR_OK;
@@ -180,7 +197,9 @@ static enum err order_retrieve(struct coordinator *c, struct order *o)
 	o->retrieve.sample_count = c->state.sample_count;
 	o->retrieve.pool_version = c->state.pool_version;
 	o->retrieve.shots = coordinator_round_config(c)->shots;
-	o->retrieve.all = c->state.round == 0 || round_is_catch_up(c->project, c->state.round);
+	o->retrieve.all = !round_asks_again(c->project, &c->state);
+	o->retrieve.from = c->state.newcomers_from;
+	o->retrieve.vocabulary_count = c->state.vocabulary_count;
 	o->retrieve.selection_round = c->state.round > 0 ? c->state.round - 1 : 0;
 	o->retrieve.seed = c->project->seed;
 	o->work.order_case = FREEAL__WORK__ORDER_RETRIEVE;

@@ -3,7 +3,6 @@
  * The next state comes from round_next; here is its I/O.
  */
 #include "base/crash.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/label.h"
@@ -13,6 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How often in one round a worker may have lost what it needs. */
+#define MENDS_PER_ROUND_MAX 3
+/* Of one round's record; there are fewer. */
+#define PHASE_COUNT_MAX 16
 
 /* Leaves out what the last SELECT doesn't ask again. */
 static enum err agenda_exclude_unasked(struct coordinator *c)
@@ -28,7 +32,7 @@ static enum err agenda_exclude_unasked(struct coordinator *c)
 								 value.data, value.size);
 		if (!row)
 			break;
-		if (!row->ask_again && row->sample_no < c->state.watermark)
+		if (!row->ask_again && row->sample_no < c->state.newcomers_from)
 			agenda_exclude(c->agenda, row->sample_no);
 		frame_message_free(row);
 	}
@@ -38,27 +42,21 @@ static enum err agenda_exclude_unasked(struct coordinator *c)
 	return e ? e : ERR_CORRUPT;
 }
 
-/* Settles what this round has an event for; a catch-up leaves out what any round has. */
-static enum err agenda_settle_events(struct coordinator *c)
+/* Settles what this round has an event for, from sample `first` on. */
+static enum err agenda_settle_events(struct coordinator *c, uint64_t first)
 {
-	bool catch_up = round_is_catch_up(c->project, c->state.round);
+	struct store_key from = store_key_u64(first);
 	struct store_cursor *cursor;
 	struct store_value key, value;
-	uint64_t excluded = UINT64_MAX;
 	enum err e = store_cursor_open(coordinator_txn(c), TABLE_EVENTS, &cursor);
 	if (e)
 		return e;
-	for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
+	for (e = store_cursor_seek(cursor, from.bytes, from.size, &key, &value); !e;
 	     e = store_cursor_next(cursor, &key, &value)) {
 		uint64_t sample_no = store_key_read_u64(&key, 0);
-		if (sample_no >= c->state.watermark || sample_no == excluded)
-			continue;
-		if (store_key_read_u32(&key, 8) == c->state.round) {
+		if (sample_no < c->state.sample_count &&
+		    store_key_read_u32(&key, 8) == c->state.round)
 			(void)agenda_settle(c->agenda, sample_no);
-		} else if (catch_up) {
-			agenda_exclude(c->agenda, sample_no);
-			excluded = sample_no;
-		}
 	}
 	store_cursor_close(cursor);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -66,11 +64,15 @@ static enum err agenda_settle_events(struct coordinator *c)
 
 static enum err agenda_load_annotate(struct coordinator *c)
 {
-	enum err e = ERR_OK;
-	if (c->state.round > 0 && !round_is_catch_up(c->project, c->state.round))
-		e = agenda_exclude_unasked(c);
 	c->set_aside = 0;
-	return e ? e : agenda_settle_events(c);
+	if (round_asks_again(c->project, &c->state)) {
+		enum err e = agenda_exclude_unasked(c);
+		return e ? e : agenda_settle_events(c, 0);
+	}
+	/* All before the newcomers were asked. */
+	for (uint64_t i = 0; i < c->state.newcomers_from; i++)
+		agenda_exclude(c->agenda, i);
+	return agenda_settle_events(c, c->state.newcomers_from);
 }
 
 static enum err agenda_load_results(struct coordinator *c, uint64_t count)
@@ -89,17 +91,7 @@ static enum err agenda_load_results(struct coordinator *c, uint64_t count)
 	return ERR_OK;
 }
 
-static enum err pool_load(struct coordinator *c)
-{
-	frame_message_free(c->pool);
-	c->pool = NULL;
-	if (c->state.pool_version == 0)
-		return ERR_OK;
-	return table_get(coordinator_txn(c), TABLE_POOLS, store_key_u64(c->state.pool_version),
-			 &freeal__pool__descriptor, &c->pool);
-}
-
-void phase_enter(struct coordinator *c)
+static void phase_enter(struct coordinator *c)
 {
 	uint64_t count = round_work_count(c->project, &c->state);
 	agenda_free(c->agenda);
@@ -130,121 +122,6 @@ void phase_enter(struct coordinator *c)
 			 (unsigned long long)agenda_settled(c->agenda));
 }
 
-static bool demonstration_known(Freeal__Demonstration **list, size_t count,
-				const ProtobufCBinaryData *text)
-{
-	for (size_t i = 0; i < count; i++)
-		if (list[i]->text.len == text->len &&
-		    memcmp(list[i]->text.data, text->data, text->len) == 0)
-			return true;
-	return false;
-}
-
-/* Appends a generated demonstration unless its text is there. */
-static void pool_add(Freeal__Demonstration *items, Freeal__Demonstration **list, size_t *count,
-		     uint32_t class_id, ProtobufCBinaryData text)
-{
-	if (*count >= POOL_MAX || demonstration_known(list, *count, &text))
-		return;
-	Freeal__Demonstration *d = &items[*count];
-	freeal__demonstration__init(d);
-	d->text = text;
-	d->class_id = class_id;
-	d->generated = true;
-	d->sample_no = *count;
-	list[(*count)++] = d;
-}
-
-/* Pool 1: the task file's examples, then what the LLM wrote, class by class. */
-static enum err pool_generated_put(struct coordinator *c, uint64_t *ret_count)
-{
-	struct store_txn *txn = coordinator_txn(c);
-	Freeal__Demonstration *items = calloc(POOL_MAX, sizeof *items);
-	Freeal__Demonstration **list = calloc(POOL_MAX, sizeof *list);
-	Freeal__Result **results = calloc(c->project->n_labels, sizeof *results);
-	size_t count = 0;
-	enum err e = items && list && results ? ERR_OK : ERR_NO_MEMORY;
-	for (uint32_t k = 0; !e && k < c->project->n_labels; k++) {
-		const Freeal__Label *label = c->project->labels[k];
-		for (size_t i = 0; i < label->n_examples; i++)
-			pool_add(items, list, &count, k, label->examples[i]);
-		Freeal__WorkName name = round_work_name(c->project, &c->state, k);
-		e = table_get(txn, TABLE_RESULTS, table_result_key(&name),
-			      &freeal__result__descriptor, &results[k]);
-		if (e || results[k]->body_case != FREEAL__RESULT__BODY_GENERATE)
-			continue;
-		for (size_t i = 0; i < results[k]->generate->n_texts; i++)
-			pool_add(items, list, &count, k, results[k]->generate->texts[i]);
-	}
-	if (!e && count > 0) {
-		Freeal__Pool pool = FREEAL__POOL__INIT;
-		pool.version = 1;
-		pool.demonstrations = list;
-		pool.n_demonstrations = count;
-		e = table_put(txn, TABLE_POOLS, store_key_u64(1), &pool.base);
-	}
-	for (uint32_t k = 0; results && k < c->project->n_labels; k++)
-		frame_message_free(results[k]);
-	free(results);
-	free(list);
-	free(items);
-	*ret_count = count;
-	return e;
-}
-
-/* One member of a selected pool: kept from the old one, or a sample. */
-static enum err member_fill(struct coordinator *c, const Freeal__PoolMember *m,
-			    Freeal__Demonstration *d, Freeal__SampleRecord **ret_sample)
-{
-	freeal__demonstration__init(d);
-	d->class_id = m->class_id;
-	if (m->from_pool) {
-		if (!c->pool || m->number >= c->pool->n_demonstrations)
-			return ERR_PROTOCOL;
-		const Freeal__Demonstration *old = c->pool->demonstrations[m->number];
-		d->text = old->text;
-		d->generated = old->generated;
-		d->sample_no = old->sample_no;
-		return ERR_OK;
-	}
-	enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(m->sample_no),
-			       &freeal__sample_record__descriptor, ret_sample);
-	if (!e) {
-		d->text = (*ret_sample)->text;
-		d->sample_no = m->sample_no;
-	}
-	return e;
-}
-
-static enum err pool_selected_put(struct coordinator *c, const Freeal__SelectResult *select)
-{
-	size_t n = select->n_pool;
-	if (n == 0)
-		return ERR_OK;
-	Freeal__Demonstration *items = calloc(n, sizeof *items);
-	Freeal__Demonstration **list = calloc(n, sizeof *list);
-	Freeal__SampleRecord **samples = calloc(n, sizeof *samples);
-	enum err e = items && list && samples ? ERR_OK : ERR_NO_MEMORY;
-	for (size_t i = 0; !e && i < n; i++) {
-		e = member_fill(c, select->pool[i], &items[i], &samples[i]);
-		list[i] = &items[i];
-	}
-	if (!e) {
-		Freeal__Pool pool = FREEAL__POOL__INIT;
-		pool.version = c->state.round + 2;
-		pool.demonstrations = list;
-		pool.n_demonstrations = n;
-		e = table_put(coordinator_txn(c), TABLE_POOLS, store_key_u64(pool.version),
-			      &pool.base);
-	}
-	for (size_t i = 0; samples && i < n; i++)
-		frame_message_free(samples[i]);
-	free(samples);
-	free(list);
-	free(items);
-	return e;
-}
-
 static enum err select_result(struct coordinator *c, uint32_t round, Freeal__Result **ret_result)
 {
 	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
@@ -260,13 +137,34 @@ static enum err select_result(struct coordinator *c, uint32_t round, Freeal__Res
 	return e;
 }
 
-/* The round's record goes to the store; another round starts an empty one. */
+/* Adds the time of the phase that ended to the record's, whose list has room for it. */
+static void phase_time_add(struct coordinator *c, Freeal__RoundRecord *record,
+			   Freeal__PhaseTime *time)
+{
+	time->phase = c->state.phase;
+	time->ms = c->now_ms - c->phase_began_ms;
+	for (size_t i = 0; i < record->n_times; i++) {
+		if (record->times[i]->phase == time->phase) {
+			record->times[i]->ms += time->ms;
+			return;
+		}
+	}
+	record->times[record->n_times++] = time;
+}
+
+static void usage_add(Freeal__Usage *sum, const Freeal__Usage *usage)
+{
+	sum->requests += usage->requests;
+	sum->tokens_in += usage->tokens_in;
+	sum->tokens_out += usage->tokens_out;
+	sum->nano_usd += usage->nano_usd;
+}
+
+/* What was counted since the last record goes into the round's. */
 static enum err round_record_put(struct coordinator *c)
 {
-	uint64_t ms = c->now_ms - c->phase_began_ms;
 	Freeal__PhaseTime time = FREEAL__PHASE_TIME__INIT;
-	time.phase = c->state.phase;
-	time.ms = ms;
+	Freeal__PhaseTime *times[PHASE_COUNT_MAX + 1];
 	struct store_key key = store_key_u64(c->state.round);
 	Freeal__RoundRecord *stored = NULL;
 	enum err e = table_get(coordinator_txn(c), TABLE_ROUNDS, key,
@@ -274,20 +172,17 @@ static enum err round_record_put(struct coordinator *c)
 	if (e && e != ERR_NOT_FOUND)
 		return e;
 	Freeal__RoundRecord record = FREEAL__ROUND_RECORD__INIT;
-	Freeal__PhaseTime *times[32];
-	size_t n = 0;
-	if (stored) {
+	if (stored)
 		record = *stored;
-		for (; n < stored->n_times && n < 31; n++)
-			times[n] = stored->times[n];
-	}
-	times[n++] = &time;
+	if (record.n_times > PHASE_COUNT_MAX)
+		record.n_times = PHASE_COUNT_MAX;
+	for (size_t i = 0; i < record.n_times; i++)
+		times[i] = stored->times[i];
 	record.times = times;
-	record.n_times = n;
+	phase_time_add(c, &record, &time);
 	record.round = c->state.round;
 	record.shots = coordinator_round_config(c)->shots;
 	record.model = coordinator_round_config(c)->llm->model;
-	/* Counted in memory since the last record; the usage of a phase joins here. */
 	record.asked += c->round.asked;
 	record.answered += c->round.answered;
 	record.unusable += c->round.unusable;
@@ -295,16 +190,11 @@ static enum err round_record_put(struct coordinator *c)
 	Freeal__Usage usage = FREEAL__USAGE__INIT;
 	if (record.usage)
 		usage = *record.usage;
-	if (c->round.usage) {
-		usage.requests += c->round.usage->requests;
-		usage.tokens_in += c->round.usage->tokens_in;
-		usage.tokens_out += c->round.usage->tokens_out;
-		usage.nano_usd += c->round.usage->nano_usd;
-		*c->round.usage = (Freeal__Usage)FREEAL__USAGE__INIT;
-	}
+	usage_add(&usage, c->round.usage);
 	record.usage = &usage;
 	e = table_put(coordinator_txn(c), TABLE_ROUNDS, key, &record.base);
 	frame_message_free(stored);
+	*c->round.usage = (Freeal__Usage)FREEAL__USAGE__INIT;
 	c->round.asked = c->round.answered = c->round.unusable = c->round.changed = 0;
 	return e;
 }
@@ -314,10 +204,10 @@ static enum err phase_end(struct coordinator *c, struct round_outcome *outcome,
 			  Freeal__Result *kept[2])
 {
 	enum err e = ERR_OK;
+	outcome->sample_count = c->sample_count;
 	switch (c->state.phase) {
 	case FREEAL__PHASE__INGEST_PHASE:
 	case FREEAL__PHASE__DONE_PHASE:
-		outcome->sample_count = c->sample_count;
 		return ERR_OK;
 	case FREEAL__PHASE__GENERATE_PHASE:
 		e = pool_generated_put(c, &outcome->pool_count);
@@ -349,6 +239,27 @@ static enum err phase_end(struct coordinator *c, struct round_outcome *outcome,
 	return e ? e : round_record_put(c);
 }
 
+/* The state goes to the store; also as the one that round_mend goes back to. */
+static enum err state_move(struct coordinator *c, Freeal__StateRecord *next)
+{
+	if (next->stop_reason && next->stop_reason != c->stop_reason) {
+		(void)snprintf(c->stop_reason, sizeof c->stop_reason, "%s", next->stop_reason);
+		next->stop_reason = c->stop_reason;
+	}
+	enum err e = meta_put(coordinator_txn(c), "state", &next->base);
+	if (!e && next->phase == FREEAL__PHASE__TRAIN_PHASE)
+		e = meta_put(coordinator_txn(c), "train", &next->base);
+	if (e)
+		return e;
+	if (next->frozen && !c->state.frozen)
+		c->mend_count = 0;
+	c->state = *next;
+	c->phase_entered = false;
+	c->status_due_ms = 0;
+	crash_point("phase_end");
+	return ERR_OK;
+}
+
 void phase_advance(struct coordinator *c)
 {
 	while (!c->fatal && !c->failed[0]) {
@@ -357,7 +268,6 @@ void phase_advance(struct coordinator *c)
 		if (c->fatal || c->pending.result ||
 		    agenda_settled(c->agenda) < agenda_count(c->agenda))
 			return;
-		crash_point("phase_end");
 		struct round_outcome outcome = {0};
 		Freeal__Result *kept[2] = {NULL, NULL};
 		enum err e = phase_end(c, &outcome, kept);
@@ -365,14 +275,8 @@ void phase_advance(struct coordinator *c)
 		if (!e)
 			next = round_next(c->project, &c->state, &outcome);
 		bool moved = next.phase != c->state.phase || next.round != c->state.round;
-		if (!e && moved) {
-			if (next.stop_reason && next.stop_reason != c->stop_reason) {
-				(void)snprintf(c->stop_reason, sizeof c->stop_reason, "%s",
-					       next.stop_reason);
-				next.stop_reason = c->stop_reason;
-			}
-			e = meta_put(coordinator_txn(c), "state", &next.base);
-		}
+		if (!e && moved)
+			e = state_move(c, &next);
 		frame_message_free(kept[0]);
 		frame_message_free(kept[1]);
 		if (e) {
@@ -381,12 +285,102 @@ void phase_advance(struct coordinator *c)
 		}
 		if (!moved)
 			return;
-		c->state = next;
-		c->phase_entered = false;
-		c->status_due_ms = 0;
 		if (c->state.phase == FREEAL__PHASE__DONE_PHASE)
 			log_info("done", "samples=%llu requests=%llu",
 				 (unsigned long long)c->state.sample_count,
 				 (unsigned long long)c->counters.requests);
 	}
+}
+
+/* Forgets the results of a kind from a round on. */
+static enum err results_delete(struct coordinator *c, Freeal__WorkKind kind, uint32_t round)
+{
+	unsigned char from[1] = {(unsigned char)kind};
+	struct store_key found[64];
+	size_t count = 0;
+	do {
+		struct store_cursor *cursor;
+		struct store_value key, value;
+		enum err e = store_cursor_open(coordinator_txn(c), TABLE_RESULTS, &cursor);
+		if (e)
+			return e;
+		count = 0;
+		for (e = store_cursor_seek(cursor, from, sizeof from, &key, &value);
+		     !e && count < sizeof found / sizeof *found &&
+		     ((const unsigned char *)key.data)[0] == kind;
+		     e = store_cursor_next(cursor, &key, &value)) {
+			if (table_result_round(&key) < round)
+				continue;
+			found[count].size = key.size;
+			memcpy(found[count++].bytes, key.data, key.size);
+		}
+		store_cursor_close(cursor);
+		if (e == ERR_NOT_FOUND)
+			e = ERR_OK;
+		for (size_t i = 0; !e && i < count; i++)
+			e = store_delete(coordinator_txn(c), TABLE_RESULTS, found[i].bytes,
+					 found[i].size);
+		if (e)
+			return e;
+	} while (count > 0);
+	return ERR_OK;
+}
+
+/* What the phases from `back` on make again. */
+static enum err results_forget(struct coordinator *c, const Freeal__StateRecord *back)
+{
+	if (back->phase == FREEAL__PHASE__FINAL_TRAIN_PHASE) {
+		Freeal__WorkName name = round_work_name(c->project, back, 0);
+		struct store_key key = table_result_key(&name);
+		return store_delete(coordinator_txn(c), TABLE_RESULTS, key.bytes, key.size);
+	}
+	struct store_key later = store_key_u64(c->state.round);
+	enum err e = ERR_OK;
+	if (back->round < c->state.round) /* nothing was asked in it yet */
+		e = store_delete(coordinator_txn(c), TABLE_ROUNDS, later.bytes, later.size);
+	if (!e && back->phase == FREEAL__PHASE__EMBED_PHASE)
+		e = results_delete(c, FREEAL__WORK_KIND__EMBED, back->round);
+	if (!e)
+		e = results_delete(c, FREEAL__WORK_KIND__TRAIN, back->round);
+	return e ? e : results_delete(c, FREEAL__WORK_KIND__SELECT, back->round);
+}
+
+bool phase_mend(struct coordinator *c, Freeal__Missing missing, const char *reason)
+{
+	Freeal__StateRecord *train = NULL, back;
+	enum err e =
+	    meta_get(coordinator_txn(c), "train", &freeal__state_record__descriptor, &train);
+	if (e && e != ERR_NOT_FOUND) {
+		coordinator_fatal(c, e, "state");
+		return true;
+	}
+	bool can = round_mend(c->project, &c->state, train, missing, &back);
+	frame_message_free(train);
+	if (!can)
+		return false;
+	if (++c->mend_count > MENDS_PER_ROUND_MAX) {
+		char text[512];
+		(void)snprintf(text, sizeof text,
+			       "%s of round %u lacked its input %d times, although it was made "
+			       "again each time: %s; look at the disks of selector and trainer, "
+			       "then start again",
+			       round_phase_name(c->state.phase), c->state.round,
+			       MENDS_PER_ROUND_MAX + 1, reason);
+		coordinator_fail(c, text);
+		return true;
+	}
+	log_warn("input_lost", "phase=%s round=%u back_to=%s back_to_round=%u reason=\"%s\"",
+		 round_phase_name(c->state.phase), c->state.round, round_phase_name(back.phase),
+		 back.round, reason);
+	e = results_forget(c, &back);
+	if (e) {
+		coordinator_fatal(c, e, "results");
+		return true;
+	}
+	c->state = back;
+	c->phase_entered = false;
+	c->status_due_ms = 0;
+	lease_table_clear(c->leases);
+	pull_drop(c);
+	return true;
 }

@@ -38,7 +38,8 @@ void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index, const Free
 	if (c->state.phase == FREEAL__PHASE__SELECT_PHASE)
 		(void)snprintf(name, sizeof name, "selection/%u", c->state.round);
 	else if (c->state.phase == FREEAL__PHASE__RETRIEVE_PHASE)
-		(void)snprintf(name, sizeof name, "nearest/%u", c->state.round);
+		(void)snprintf(name, sizeof name, "nearest/%u/%u", c->state.round,
+			       result->name->slot);
 	stream_pull_begin(&c->pending.pull, c->socket, &p->id, name, 0, c->now_ms);
 }
 

@@ -103,9 +103,11 @@ void result_give_up(struct coordinator *c, uint64_t index, const char *reason)
 	coordinator_fail(c, text);
 }
 
-/* The worker could not do it: again, up to a limit. */
+/* The worker could not do it: again, up to a limit, or first what it lacks. */
 static void failure_take(struct coordinator *c, uint64_t index, const Freeal__Result *result)
 {
+	if (result->missing && phase_mend(c, result->missing, result->error))
+		return;
 	lease_remove(c->leases, index);
 	log_warn("work_failed", "phase=%s round=%u index=%llu attempt=%u reason=\"%s\"",
 		 round_phase_name(c->state.phase), c->state.round, (unsigned long long)index,

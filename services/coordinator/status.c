@@ -46,12 +46,10 @@ static void phase_progress(struct coordinator *c, uint64_t *ret_done, uint64_t *
 	}
 }
 
-/* Samples that have a label: by the LLM, and from the first SELECT on all of its samples. */
+/* Samples that have a label: by the LLM, and at least those that a SELECT has judged. */
 static uint64_t labelled_count(const struct coordinator *c)
 {
-	bool selected = c->state.round > 0 || c->state.phase >= FREEAL__PHASE__DECIDE_PHASE;
-	return selected && c->labelled < c->state.sample_count ? c->state.sample_count
-							       : c->labelled;
+	return c->labelled > c->state.selected_count ? c->labelled : c->state.selected_count;
 }
 
 static json_t *status_json(struct coordinator *c)

@@ -88,3 +88,8 @@ struct store_key table_result_key(const Freeal__WorkName *name)
 	k.size++;
 	return k;
 }
+
+uint32_t table_result_round(const struct store_value *key)
+{
+	return store_key_read_u32(key, 1 + sizeof(uint64_t));
+}

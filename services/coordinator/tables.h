@@ -44,5 +44,6 @@ enum err meta_get(struct store_txn *t, const char *name, const ProtobufCMessageD
 
 /* Key of a result: kind, round, item, slot. */
 struct store_key table_result_key(const Freeal__WorkName *name);
+uint32_t table_result_round(const struct store_value *key);
 
 #endif

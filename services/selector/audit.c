@@ -141,18 +141,21 @@ static bool block_good(const struct store_value *value, uint64_t *rows)
 	return true;
 }
 
-/* I1: embeddings without gaps; only the last block may be short. */
+/* I1: embeddings without gaps; only the last block of a vocabulary may be short. */
 static enum err vectors_check(struct run *r)
 {
 	struct store_cursor *cursor;
 	struct store_value key, value;
-	uint64_t block = 0, rows = 0;
+	uint64_t vocabulary = 0, block = 0, rows = 0;
 	enum err e = store_cursor_open(r->txn, TABLE_VECTORS, &cursor);
 	if (e)
 		return e;
 	for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
 	     e = store_cursor_next(cursor, &key, &value), block++) {
-		uint64_t before = rows, number = store_key_read_u64(&key, 0);
+		if (store_key_read_u64(&key, 0) != vocabulary)
+			block = rows = 0;
+		vocabulary = store_key_read_u64(&key, 0);
+		uint64_t before = rows, number = store_key_read_u64(&key, 8);
 		if (number != block || before != block * HISTORY_VECTOR_ROWS)
 			audit_fail(&r->audit, 1, "embeddings are missing before sample %llu",
 				   (unsigned long long)number * HISTORY_VECTOR_ROWS);

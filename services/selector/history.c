@@ -1,9 +1,6 @@
-#include "selector/history.h"
-
 #include "base/crash.h"
 #include "selector/history_impl.h"
 #include "selector/oof.h"
-#include "store/store.h"
 #include "wire/frame.h"
 
 #include <assert.h>
@@ -16,13 +13,6 @@
 const char *const history_table_names[TABLE_COUNT] = {
     "meta", "oof", "vectors", "pool_vectors", "pools", "selection", "nearest", "clean",
 };
-
-struct history {
-	struct store *store;
-	struct store_txn *txn; /* open write transaction or NULL */
-};
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "vectors are stored as they are sent");
 
 enum err history_open(const char *dir, struct history **ret_history, struct err_msg *msg)
 {
@@ -57,7 +47,7 @@ enum err history_commit(struct history *h)
 	return store_commit(txn);
 }
 
-static enum err write_begin(struct history *h)
+enum err history_write_begin(struct history *h)
 {
 	return h->txn ? ERR_OK : store_begin(h->store, true, &h->txn);
 }
@@ -104,7 +94,7 @@ static enum err meta_get(struct store_txn *t, const char *name, uint64_t *ret_co
 enum err history_project_set(struct history *h, const void *id, size_t id_bytes, bool *ret_wiped)
 {
 	struct store_value value;
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	if (e)
 		return e;
 	e = store_get(h->txn, TABLE_META, "project", 7, &value);
@@ -123,8 +113,8 @@ enum err history_project_set(struct history *h, const void *id, size_t id_bytes,
 }
 
 /* Deletes the entries from `from` on up to, not with, the first key >= `to`. */
-static enum err range_delete(struct store_txn *t, enum history_table table, struct store_key from,
-			     const struct store_key *to)
+enum err history_range_delete(struct store_txn *t, enum history_table table, struct store_key from,
+			      const struct store_key *to)
 {
 	for (;;) {
 		struct store_cursor *cursor;
@@ -153,12 +143,12 @@ enum err history_oof_begin(struct history *h, uint32_t round, uint32_t fold)
 {
 	char name[64];
 	struct store_key to = history_oof_key(round, fold, UINT64_MAX);
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	oof_name(name, sizeof name, round, fold);
 	if (!e)
 		e = store_delete(h->txn, TABLE_META, name, strlen(name));
 	if (!e)
-		e = range_delete(h->txn, TABLE_OOF, history_oof_key(round, fold, 0), &to);
+		e = history_range_delete(h->txn, TABLE_OOF, history_oof_key(round, fold, 0), &to);
 	return e;
 }
 
@@ -171,7 +161,7 @@ enum err history_oof_put(struct history *h, uint32_t round, uint32_t fold, uint6
 	if (!data)
 		return ERR_NO_MEMORY;
 	oof_chunk_write(chunk, data);
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	if (!e)
 		e = store_put(h->txn, TABLE_OOF, key.bytes, key.size, data, size);
 	free(data);
@@ -182,102 +172,15 @@ enum err history_oof_end(struct history *h, uint32_t round, uint32_t fold)
 {
 	char name[64];
 	oof_name(name, sizeof name, round, fold);
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	return e ? e : meta_put(h, name, 1);
 }
 
 enum err history_oof_prune(struct history *h, uint32_t round)
 {
 	struct store_key to = history_oof_key(round, 0, 0);
-	enum err e = write_begin(h);
-	return e ? e : range_delete(h->txn, TABLE_OOF, history_oof_key(0, 0, 0), &to);
-}
-
-/* Copies the rows of a stored block, at most HISTORY_VECTOR_ROWS; 0 when there are none
- * of that many dimensions. */
-static enum err block_load(struct store_txn *t, uint64_t block, uint32_t dimensions, float *rows,
-			   uint32_t *ret_count)
-{
-	struct store_key key = store_key_u64(block);
-	struct store_value value;
-	struct vectors_head head;
-	*ret_count = 0;
-	enum err e = store_get(t, TABLE_VECTORS, key.bytes, key.size, &value);
-	if (e)
-		return e == ERR_NOT_FOUND ? ERR_OK : e;
-	if (value.size < sizeof head)
-		return ERR_CORRUPT;
-	memcpy(&head, value.data, sizeof head);
-	size_t bytes = (size_t)head.rows * head.dimensions * sizeof *rows;
-	if (head.rows > HISTORY_VECTOR_ROWS || value.size != sizeof head + bytes)
-		return ERR_CORRUPT;
-	if (head.dimensions != dimensions)
-		return ERR_OK;
-	memcpy(rows, (const char *)value.data + sizeof head, bytes);
-	*ret_count = head.rows;
-	return ERR_OK;
-}
-
-/* Puts `count` rows into one block from row `at` on; what was there behind them stays. */
-static enum err block_store(struct history *h, uint64_t block, uint32_t at, uint32_t count,
-			    uint32_t dimensions, const void *rows, char *work)
-{
-	struct store_key key = store_key_u64(block);
-	float *all = (float *)(void *)(work + sizeof(struct vectors_head));
-	struct vectors_head head = {.dimensions = dimensions};
-	enum err e = ERR_OK;
-	if (count < HISTORY_VECTOR_ROWS)
-		e = block_load(h->txn, block, dimensions, all, &head.rows);
-	if (!e && head.rows < at)
-		e = ERR_INVALID;
-	if (e)
-		return e;
-	if (head.rows < at + count)
-		head.rows = at + count;
-	memcpy(all + (size_t)at * dimensions, rows, (size_t)count * dimensions * sizeof *all);
-	memcpy(work, &head, sizeof head);
-	return store_put(h->txn, TABLE_VECTORS, key.bytes, key.size, work,
-			 sizeof head + (size_t)head.rows * dimensions * sizeof *all);
-}
-
-static size_t chunk_rows(const Freeal__VectorChunk *chunk)
-{
-	return chunk->vectors.len / (chunk->dimensions * sizeof(float));
-}
-
-enum err history_vectors_put(struct history *h, const Freeal__VectorChunk *chunk)
-{
-	uint32_t dimensions = chunk->dimensions;
-	size_t rows = chunk_rows(chunk), row_bytes = dimensions * sizeof(float);
-	char *work = malloc(sizeof(struct vectors_head) + HISTORY_VECTOR_ROWS * row_bytes);
-	if (!work)
-		return ERR_NO_MEMORY;
-	enum err e = write_begin(h);
-	for (size_t i = 0; !e && i < rows;) {
-		uint64_t no = chunk->first + i;
-		uint32_t at = no % HISTORY_VECTOR_ROWS;
-		size_t count = HISTORY_VECTOR_ROWS - at;
-		if (count > rows - i)
-			count = rows - i;
-		e = block_store(h, no / HISTORY_VECTOR_ROWS, at, (uint32_t)count, dimensions,
-				chunk->vectors.data + i * row_bytes, work);
-		i += count;
-	}
-	free(work);
-	return e;
-}
-
-enum err history_pool_vectors_put(struct history *h, uint32_t version,
-				  const Freeal__VectorChunk *chunk)
-{
-	size_t rows = chunk_rows(chunk), row_bytes = chunk->dimensions * sizeof(float);
-	enum err e = write_begin(h);
-	for (size_t i = 0; !e && i < rows; i++) {
-		struct store_key key = store_key_u32_u64(version, chunk->first + i);
-		e = store_put(h->txn, TABLE_POOL_VECTORS, key.bytes, key.size,
-			      chunk->vectors.data + i * row_bytes, row_bytes);
-	}
-	return e;
+	enum err e = history_write_begin(h);
+	return e ? e : history_range_delete(h->txn, TABLE_OOF, history_oof_key(0, 0, 0), &to);
 }
 
 /* Without the texts, which are not needed here and may be long. */
@@ -287,7 +190,7 @@ enum err history_pool_put(struct history *h, const Freeal__Pool *pool)
 	Freeal__Demonstration *items = calloc(n + 1, sizeof *items);
 	Freeal__Demonstration **list = calloc(n + 1, sizeof *list);
 	Freeal__Pool bare = FREEAL__POOL__INIT;
-	enum err e = items && list ? write_begin(h) : ERR_NO_MEMORY;
+	enum err e = items && list ? history_write_begin(h) : ERR_NO_MEMORY;
 	for (size_t i = 0; !e && i < n; i++) {
 		freeal__demonstration__init(&items[i]);
 		items[i].class_id = pool->demonstrations[i]->class_id;
@@ -317,13 +220,14 @@ enum err history_rows_begin(struct history *h, enum history_rows rows, uint32_t 
 {
 	char name[64];
 	struct store_key to = store_key_u32_u64(part, UINT64_MAX);
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	rows_name(name, sizeof name, rows, part);
 	if (!e)
 		e = store_delete(h->txn, TABLE_META, name, strlen(name));
 	if (!e)
-		e = range_delete(h->txn, rows_table(rows),
-				 store_key_u32_u64(rows == HISTORY_CLEAN ? 0 : part, 0), &to);
+		e = history_range_delete(h->txn, rows_table(rows),
+					 store_key_u32_u64(rows == HISTORY_CLEAN ? 0 : part, 0),
+					 &to);
 	return e;
 }
 
@@ -331,7 +235,7 @@ enum err history_rows_put(struct history *h, enum history_rows rows, uint32_t pa
 			  const void *data, size_t size)
 {
 	struct store_key key = store_key_u32_u64(part, seq);
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	return e ? e : store_put(h->txn, rows_table(rows), key.bytes, key.size, data, size);
 }
 
@@ -340,7 +244,7 @@ enum err history_rows_end(struct history *h, enum history_rows rows, uint32_t pa
 {
 	char name[64];
 	rows_name(name, sizeof name, rows, part);
-	enum err e = write_begin(h);
+	enum err e = history_write_begin(h);
 	return e ? e : meta_put(h, name, chunk_count);
 }
 
@@ -366,75 +270,6 @@ enum err history_rows_get(struct history *h, enum history_rows rows, uint32_t pa
 	store_abort(t);
 	if (!e)
 		*ret_last = seq + 1 >= count;
-	return e;
-}
-
-enum err history_vectors_get(struct history *h, uint64_t first, size_t count, size_t dimensions,
-			     float *ret_vectors)
-{
-	struct store_txn *t;
-	float *rows = malloc(HISTORY_VECTOR_ROWS * dimensions * sizeof *rows);
-	if (!rows)
-		return ERR_NO_MEMORY;
-	enum err e = store_begin(h->store, false, &t);
-	if (e) {
-		free(rows);
-		return e;
-	}
-	for (size_t i = 0; !e && i < count;) {
-		uint64_t no = first + i;
-		uint32_t at = no % HISTORY_VECTOR_ROWS, there;
-		size_t take = HISTORY_VECTOR_ROWS - at;
-		if (take > count - i)
-			take = count - i;
-		e = block_load(t, no / HISTORY_VECTOR_ROWS, (uint32_t)dimensions, rows, &there);
-		if (!e && there < at + take)
-			e = ERR_NOT_FOUND;
-		if (!e)
-			memcpy(ret_vectors + i * dimensions, rows + at * dimensions,
-			       take * dimensions * sizeof *rows);
-		i += take;
-	}
-	store_abort(t);
-	free(rows);
-	return e;
-}
-
-enum err history_dimensions(struct history *h, size_t *ret_dimensions)
-{
-	struct store_txn *t;
-	struct store_key key = store_key_u64(0);
-	struct store_value value;
-	enum err e = store_begin(h->store, false, &t);
-	if (e)
-		return e;
-	e = store_get(t, TABLE_VECTORS, key.bytes, key.size, &value);
-	struct vectors_head head;
-	if (!e && value.size < sizeof head)
-		e = ERR_CORRUPT;
-	if (!e) {
-		memcpy(&head, value.data, sizeof head);
-		*ret_dimensions = head.dimensions;
-	}
-	store_abort(t);
-	return e;
-}
-
-enum err history_pool_vector_get(struct history *h, uint32_t version, uint64_t number,
-				 size_t dimensions, float *ret_vector)
-{
-	struct store_txn *t;
-	struct store_key key = store_key_u32_u64(version, number);
-	struct store_value value;
-	enum err e = store_begin(h->store, false, &t);
-	if (e)
-		return e;
-	e = store_get(t, TABLE_POOL_VECTORS, key.bytes, key.size, &value);
-	if (!e && value.size != dimensions * sizeof *ret_vector)
-		e = ERR_INVALID;
-	if (!e)
-		memcpy(ret_vector, value.data, value.size);
-	store_abort(t);
 	return e;
 }
 

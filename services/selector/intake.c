@@ -24,6 +24,7 @@ struct pull {
 	struct stream_pull stream;
 	enum stream_kind kind;
 	uint32_t round, fold;  /* pool: round is the version; loss: fold is the epoch */
+	uint64_t vocabulary;   /* embed, pool: number of its samples */
 	struct losses *losses; /* loss: what has come */
 	bool refitting;	       /* loss: all has come, the refit has not ended */
 	uint64_t next_no;      /* oof: least sample_no that may come */
@@ -74,19 +75,21 @@ static bool name_parse(const char *name, struct pull *p)
 {
 	int end = 0;
 	uint32_t block;
+	unsigned long long vocabulary = 0;
 	if (strlen(name) >= STREAM_NAME_BYTES_MAX)
 		return false;
 	if (sscanf(name, "oof/%9u/%9u%n", &p->round, &p->fold, &end) == 2 && !name[end])
 		p->kind = STREAM_OOF;
-	else if (sscanf(name, "embed/%9u%n", &block, &end) == 1 && !name[end])
+	else if (sscanf(name, "embed/%18llu/%9u%n", &vocabulary, &block, &end) == 2 && !name[end])
 		p->kind = STREAM_EMBED;
-	else if (sscanf(name, "pool/%9u%n", &p->round, &end) == 1 && !name[end])
+	else if (sscanf(name, "pool/%18llu/%9u%n", &vocabulary, &p->round, &end) == 2 && !name[end])
 		p->kind = STREAM_POOL;
 	else if (sscanf(name, "loss/%9u/%9u%n", &p->round, &p->fold, &end) == 2 && !name[end] &&
 		 p->fold <= HISTORY_EPOCH_MAX)
 		p->kind = STREAM_LOSS;
 	else
 		return false;
+	p->vocabulary = vocabulary;
 	return true;
 }
 
@@ -172,9 +175,9 @@ static enum err vectors_put(struct intake *i, struct pull *p, const Freeal__Chun
 	else if (!vectors_finite(&rows->vectors))
 		e = err_set(msg, ERR_PROTOCOL, "a vector is not finite");
 	else if (p->kind == STREAM_POOL)
-		e = history_pool_vectors_put(i->history, p->round, rows);
+		e = history_pool_vectors_put(i->history, p->vocabulary, p->round, rows);
 	else
-		e = history_vectors_put(i->history, rows);
+		e = history_vectors_put(i->history, p->vocabulary, rows);
 	if (e == ERR_INVALID)
 		e = err_set(msg, ERR_PROTOCOL, "vectors before sample %llu are missing",
 			    (unsigned long long)rows->first);

@@ -18,9 +18,16 @@ struct job *job_new(const Freeal__Work *work, struct history *h, size_t class_co
 		free(j);
 		return NULL;
 	}
-	j->rows =
-	    work->order_case == FREEAL__WORK__ORDER_SELECT ? HISTORY_SELECTION : HISTORY_NEAREST;
-	j->part = j->work->name->round;
+	const Freeal__WorkName *name = j->work->name;
+	if (work->order_case == FREEAL__WORK__ORDER_SELECT) {
+		j->rows = HISTORY_SELECTION;
+		j->part = name->round;
+		j->vocabulary = work->select->vocabulary_count;
+	} else {
+		j->rows = HISTORY_NEAREST;
+		j->part = HISTORY_NEAREST_PART(name->round, name->slot);
+		j->vocabulary = work->retrieve->vocabulary_count;
+	}
 	j->history = h;
 	j->class_count = class_count;
 	freeal__select_result__init(&j->select);
@@ -73,9 +80,17 @@ enum err job_continue(struct job *j)
 	return atomic_load(&j->cancel) ? err_set(&j->msg, ERR_CANCELLED, "cancelled") : ERR_OK;
 }
 
+enum err job_lacks(struct job *j, Freeal__Missing missing, enum err e)
+{
+	if (e == ERR_NOT_FOUND)
+		j->missing = missing;
+	return e;
+}
+
 enum err job_dimensions(struct job *j, size_t *ret_dimensions)
 {
-	enum err e = history_dimensions(j->history, ret_dimensions);
+	enum err e = history_dimensions(j->history, j->vocabulary, ret_dimensions);
+	(void)job_lacks(j, FREEAL__MISSING__EMBEDDINGS, e);
 	if (e == ERR_NOT_FOUND)
 		return err_set(&j->msg, e, "there are no embeddings of the samples");
 	return e ? err_set(&j->msg, e, "cannot read the embeddings: %s", err_str(e)) : ERR_OK;
@@ -84,7 +99,9 @@ enum err job_dimensions(struct job *j, size_t *ret_dimensions)
 enum err job_vectors(struct job *j, uint64_t first, size_t count, size_t dimensions,
 		     float *ret_vectors)
 {
-	enum err e = history_vectors_get(j->history, first, count, dimensions, ret_vectors);
+	enum err e =
+	    history_vectors_get(j->history, j->vocabulary, first, count, dimensions, ret_vectors);
+	(void)job_lacks(j, FREEAL__MISSING__EMBEDDINGS, e);
 	return e ? err_set(&j->msg, e, "cannot read the embeddings of samples %llu to %llu: %s",
 			   (unsigned long long)first, (unsigned long long)(first + count - 1),
 			   err_str(e))

@@ -29,6 +29,7 @@ struct job {
 	struct losses *losses;	/* of a refit; owned */
 	enum history_rows rows; /* what it makes */
 	uint32_t part;
+	uint64_t vocabulary; /* of the embeddings */
 	struct history *history;
 	size_t class_count;
 	job_emit emit;
@@ -38,7 +39,8 @@ struct job {
 	/* Set when it succeeds; `pool` is allocated. */
 	Freeal__SelectResult select;
 	Freeal__RetrieveResult retrieve;
-	struct err_msg msg; /* when it fails */
+	struct err_msg msg;	 /* when it fails */
+	Freeal__Missing missing; /* why it fails, if it is that */
 };
 
 /* Copies the work. NULL: no memory, or neither SELECT nor RETRIEVE. */
@@ -56,6 +58,8 @@ enum err job_refit(struct job *j) WARN_UNUSED;
 
 /* Shared by both. ERR_CANCELLED once nobody wants the job. */
 enum err job_continue(struct job *j) WARN_UNUSED;
+/* `e` is an error of reading what earlier phases made: notes what is missing, if it is. */
+enum err job_lacks(struct job *j, Freeal__Missing missing, enum err e);
 /* Mean embedding of samples 0 .. count-1. Free it. */
 enum err job_centre(struct job *j, uint64_t count, size_t dimensions,
 		    float **ret_centre) WARN_UNUSED;

@@ -1,4 +1,4 @@
-/* RETRIEVE: nearest demonstrations of all samples, or of those that are asked again. */
+/* RETRIEVE: nearest demonstrations of the samples never asked, and of those asked again. */
 #include "base/limits.h"
 #include "selector/job.h"
 #include "selector/oof.h"
@@ -22,7 +22,8 @@ static enum err no_memory(struct job *j)
 /* Whom demonstrations are wanted for. */
 struct queries {
 	uint64_t sample_count;
-	bool *wanted; /* [sample_count] */
+	uint64_t from; /* all from here on; class probabilities are of those before */
+	bool *wanted;  /* [sample_count] */
 	uint64_t count;
 	size_t dimensions, class_count;
 	uint32_t folds; /* 0: no class probabilities */
@@ -59,7 +60,7 @@ static enum err queries_from_selection(struct job *j, struct queries *q, uint32_
 		e = chunk ? ERR_OK : ERR_CORRUPT;
 		for (size_t i = 0; !e && i < chunk->n_rows; i++) {
 			const Freeal__SelectionRow *row = chunk->rows[i];
-			if (row->ask_again && row->sample_no < q->sample_count) {
+			if (row->ask_again && row->sample_no < q->from) {
 				q->wanted[row->sample_no] = true;
 				q->count++;
 			}
@@ -67,6 +68,7 @@ static enum err queries_from_selection(struct job *j, struct queries *q, uint32_
 		frame_message_free(chunk);
 	}
 	buf_done(&body);
+	(void)job_lacks(j, FREEAL__MISSING__JUDGEMENTS, e);
 	return e ? err_set(&j->msg, e, "cannot read the selection of round %u: %s", round,
 			   err_str(e))
 		 : ERR_OK;
@@ -77,24 +79,28 @@ static enum err queries_init(struct job *j, struct queries *q, size_t dimensions
 	const Freeal__RetrieveOrder *order = j->work->retrieve;
 	*q = (struct queries){
 	    .sample_count = order->sample_count,
+	    .from = order->from < order->sample_count ? order->from : order->sample_count,
 	    .wanted = calloc(order->sample_count + 1, sizeof *q->wanted),
 	    .dimensions = dimensions,
 	    .class_count = j->class_count,
 	    .vectors = malloc(BLOCK * dimensions * sizeof *q->vectors),
-	    .probabilities = malloc(BLOCK * j->class_count * sizeof *q->probabilities),
+	    .probabilities = calloc(BLOCK * j->class_count, sizeof *q->probabilities),
 	    .labels = malloc(BLOCK * sizeof *q->labels),
 	    .sample_nos = malloc(BLOCK * sizeof *q->sample_nos),
 	};
 	if (!q->wanted || !q->vectors || !q->probabilities || !q->labels || !q->sample_nos)
 		return no_memory(j);
-	if (!order->all) {
-		while (history_oof_complete(j->history, order->selection_round, q->folds))
-			q->folds++;
-		return queries_from_selection(j, q, order->selection_round);
-	}
-	memset(q->wanted, true, order->sample_count * sizeof *q->wanted);
-	q->count = order->sample_count;
-	return ERR_OK;
+	q->count = q->sample_count - q->from;
+	memset(q->wanted + q->from, true, q->count * sizeof *q->wanted);
+	if (order->all)
+		return ERR_OK;
+	while (history_oof_complete(j->history, order->selection_round, q->folds))
+		q->folds++;
+	if (q->folds == 0)
+		return err_set(&j->msg, job_lacks(j, FREEAL__MISSING__JUDGEMENTS, ERR_NOT_FOUND),
+			       "the out-of-fold rows of round %u are missing",
+			       order->selection_round);
+	return queries_from_selection(j, q, order->selection_round);
 }
 
 /* Called with each block of queries in order of their samples. */
@@ -111,7 +117,7 @@ static enum err queries_walk(struct job *j, struct queries *q, uint64_t step, qu
 		e = oof_reader_new(j->history, j->work->retrieve->selection_round, q->folds,
 				   q->class_count, &reader, &j->msg);
 	for (uint64_t first = 0; !e && first < q->sample_count; first += BLOCK) {
-		size_t n = BLOCK, rows, count = 0;
+		size_t n = BLOCK, rows = 0, count = 0, probable = 0;
 		if (q->sample_count - first < n)
 			n = (size_t)(q->sample_count - first);
 		e = job_continue(j);
@@ -119,7 +125,7 @@ static enum err queries_walk(struct job *j, struct queries *q, uint64_t step, qu
 			e = job_vectors(j, first, n, q->dimensions, q->vectors);
 		if (!e && reader)
 			e = oof_read(reader, n, q->labels, q->probabilities, &rows, &j->msg);
-		if (!e && reader && rows < n)
+		if (!e && reader && rows < n && first + rows < q->from)
 			e = err_set(&j->msg, ERR_INVALID, "out-of-fold rows end at sample %llu",
 				    (unsigned long long)(first + rows));
 		for (size_t i = 0; !e && i < n; i++) {
@@ -131,9 +137,10 @@ static enum err queries_walk(struct job *j, struct queries *q, uint64_t step, qu
 				q->probabilities + i * q->class_count,
 				q->class_count * sizeof *q->probabilities);
 			q->sample_nos[count++] = first + i;
+			probable += i < rows && first + i < q->from;
 		}
 		struct retrieval_queries block = {count, q->vectors, q->sample_nos,
-						  reader ? q->probabilities : NULL};
+						  q->probabilities, probable};
 		if (!e && count > 0)
 			e = take(context, j, &block);
 	}
@@ -146,7 +153,7 @@ struct draw {
 	size_t count, count_max, dimensions, class_count;
 	float *vectors, *probabilities;
 	uint64_t *sample_nos;
-	bool probable;
+	size_t probable;
 };
 
 static enum err draw_take(void *context, struct job *j, const struct retrieval_queries *q)
@@ -156,11 +163,10 @@ static enum err draw_take(void *context, struct job *j, const struct retrieval_q
 	size_t n = q->n < d->count_max - d->count ? q->n : d->count_max - d->count;
 	memcpy(d->vectors + d->count * d->dimensions, q->vectors,
 	       n * d->dimensions * sizeof *d->vectors);
-	if (q->probabilities)
-		memcpy(d->probabilities + d->count * d->class_count, q->probabilities,
-		       n * d->class_count * sizeof *d->probabilities);
+	memcpy(d->probabilities + d->count * d->class_count, q->probabilities,
+	       n * d->class_count * sizeof *d->probabilities);
 	memcpy(d->sample_nos + d->count, q->sample_nos, n * sizeof *d->sample_nos);
-	d->probable = q->probabilities != NULL;
+	d->probable += q->probable < n ? q->probable : n;
 	d->count += n;
 	return ERR_OK;
 }
@@ -184,7 +190,7 @@ static enum err prices_fit(struct job *j, struct queries *q, struct retrieval *r
 		e = queries_walk(j, q, step, draw_take, &d);
 	if (!e) {
 		struct retrieval_queries sample = {d.count, d.vectors, d.sample_nos,
-						   d.probable ? d.probabilities : NULL};
+						   d.probabilities, d.probable};
 		if (retrieval_price(r, &sample) != ERR_OK)
 			e = no_memory(j);
 	}
@@ -270,8 +276,9 @@ static enum err demonstration_load(struct job *j, const Freeal__Demonstration *d
 			       d->class_id, j->class_count);
 	if (!d->generated)
 		return job_vectors(j, d->sample_no, 1, dimensions, ret_vector);
-	enum err e = history_pool_vector_get(j->history, GENERATED_VERSION, d->sample_no,
-					     dimensions, ret_vector);
+	enum err e = history_pool_vector_get(j->history, j->vocabulary, GENERATED_VERSION,
+					     d->sample_no, dimensions, ret_vector);
+	(void)job_lacks(j, FREEAL__MISSING__EMBEDDINGS, e);
 	return e ? err_set(&j->msg, e, "cannot read the embedding of demonstration %llu: %s",
 			   (unsigned long long)d->sample_no, err_str(e))
 		 : ERR_OK;

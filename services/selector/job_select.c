@@ -32,7 +32,7 @@ static enum err clean_pass(struct job *j, struct clean *c, int32_t *labels, floa
 	enum err e = oof_reader_new(j->history, j->work->name->round, order->folds, j->class_count,
 				    &reader, &j->msg);
 	if (e)
-		return e;
+		return job_lacks(j, FREEAL__MISSING__JUDGEMENTS, e);
 	while (!e && n > 0) {
 		e = job_continue(j);
 		if (!e)
@@ -291,6 +291,10 @@ enum err job_select(struct job *j)
 			(void)err_set(&j->msg, e, "pool %llu: %s",
 				      (unsigned long long)order->pool_version_old, err_str(e));
 	}
+	/* Before what takes long, so that all that is lost is made again at once. */
+	size_t dimensions;
+	if (!e)
+		e = job_dimensions(j, &dimensions);
 	if (!e)
 		e = clean_judge(j, c);
 	if (!e)

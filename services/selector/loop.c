@@ -152,19 +152,23 @@ static void refused_take(void *context, const char *reason)
 
 static bool rows_parse(const char *stream, enum history_rows *ret_rows, uint32_t *ret_part)
 {
-	uint32_t round, epoch = 0;
+	uint32_t round, more = 0, more_max = 0;
 	int end = 0;
-	if (sscanf(stream, "selection/%9u%n", &round, &end) == 1)
+	if (sscanf(stream, "selection/%9u%n", &round, &end) == 1) {
 		*ret_rows = HISTORY_SELECTION;
-	else if (sscanf(stream, "nearest/%9u%n", &round, &end) == 1)
+		*ret_part = round;
+	} else if (sscanf(stream, "nearest/%9u/%9u%n", &round, &more, &end) == 2) {
 		*ret_rows = HISTORY_NEAREST;
-	else if (sscanf(stream, "clean/%5u/%5u%n", &round, &epoch, &end) == 2)
+		*ret_part = HISTORY_NEAREST_PART(round, more);
+		more_max = HISTORY_NEAREST_SLOT_MAX;
+	} else if (sscanf(stream, "clean/%5u/%5u%n", &round, &more, &end) == 2) {
 		*ret_rows = HISTORY_CLEAN;
-	else
+		*ret_part = HISTORY_CLEAN_PART(round, more);
+		more_max = HISTORY_EPOCH_MAX;
+	} else {
 		return false;
-	bool clean = *ret_rows == HISTORY_CLEAN;
-	*ret_part = clean ? HISTORY_CLEAN_PART(round, epoch) : round;
-	return stream[end] == '\0' && epoch <= HISTORY_EPOCH_MAX;
+	}
+	return stream[end] == '\0' && more <= more_max;
 }
 
 /* Serves selection, nearest and clean; `to` is NULL for the coordinator. */
@@ -314,6 +318,7 @@ static void job_tell(struct loop *l, struct job *j, const char *error)
 	result.attempt = j->work->attempt;
 	if (error) {
 		result.error = (char *)error;
+		result.missing = j->missing;
 	} else if (j->rows == HISTORY_SELECTION) {
 		result.body_case = FREEAL__RESULT__BODY_SELECT;
 		result.select = &j->select;
@@ -379,6 +384,8 @@ static void job_start(struct loop *l)
 		return;
 	l->running = j;
 	enum err e = history_rows_begin(l->history, j->rows, j->part);
+	if (!e && j->work)
+		e = history_vectors_prune(l->history, j->vocabulary);
 	if (!e)
 		e = history_commit(l->history);
 	if (e) {

@@ -266,15 +266,21 @@ size_t retrieval_sample_max(const struct retrieval *r)
 	return most < SAMPLE_QUERIES_MAX ? most : SAMPLE_QUERIES_MAX;
 }
 
+/* Class probabilities of a query; NULL: not known. */
+static const float *query_probability(const struct retrieval *r, const struct retrieval_queries *q,
+				      size_t i)
+{
+	return i < q->probable ? q->probabilities + i * r->class_count : NULL;
+}
+
 /* One subgradient step: dearer where wanted more often than the cap allows. */
 static void price_step(struct retrieval *r, const struct retrieval_queries *sample,
 		       const float *cosine, uint64_t *wanted, double target, double rate)
 {
 	memset(wanted, 0, r->pool_size * sizeof(*wanted));
 	for (size_t i = 0; i < sample->n; i++) {
-		const float *p = sample->probabilities;
 		size_t count = query_pick(r, cosine + i * r->pool_size, sample->sample_nos[i],
-					  p ? p + i * r->class_count : NULL, true, false);
+					  query_probability(r, sample, i), true, false);
 		for (size_t j = 0; j < count; j++)
 			wanted[r->pick[j]]++;
 	}
@@ -342,9 +348,8 @@ void retrieval_block(struct retrieval *r, const struct retrieval_queries *q,
 		tile_product(r, q->vectors + begin * r->dimensions, n, r->cosine);
 		for (size_t i = 0; i < n; i++) {
 			size_t row = begin + i;
-			const float *p = q->probabilities;
 			query_serve(r, r->cosine + i * r->pool_size, q->sample_nos[row],
-				    p ? p + row * r->class_count : NULL,
+				    query_probability(r, q, row),
 				    ret_demonstrations + row * r->shots, &ret_counts[row]);
 		}
 	}

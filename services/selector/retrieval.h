@@ -48,7 +48,9 @@ struct retrieval_queries {
 	size_t n;
 	const float *vectors;	    /* n × dimensions, as embedded */
 	const uint64_t *sample_nos; /* [n] */
-	const float *probabilities; /* n × classes, or NULL: plain nearest ones */
+	const float *probabilities; /* probable × classes */
+	size_t probable; /* so many queries, the first ones, have class probabilities; the others
+			  * get plain nearest ones */
 };
 
 struct retrieval_summary {

@@ -70,7 +70,12 @@ static enum err block_check(struct job *j, uint64_t from, uint64_t to, uint64_t 
 static enum err embed_need(struct job *j, const Freeal__EmbedOrder *order, struct supply_need *need)
 {
 	need->sample_count = order->sample_count;
-	if (j->work->name->slot == 0)
+	if (order->vocabulary_count == 0 || order->vocabulary_count > order->sample_count)
+		return err_set(&j->msg, ERR_INVALID,
+			       "a vocabulary of %llu samples of %llu can't be",
+			       (unsigned long long)order->vocabulary_count,
+			       (unsigned long long)order->sample_count);
+	if (order->pool_version == 0)
 		return block_check(j, order->from, order->to, order->sample_count);
 	return order->n_texts > 0 ? ERR_OK
 				  : err_set(&j->msg, ERR_INVALID, "no demonstrations to embed");
@@ -127,6 +132,7 @@ void job_report(struct job *j, struct worker *w, const char *error)
 	result.attempt = j->work->attempt;
 	if (error) {
 		result.error = (char *)(error[0] ? error : "failed");
+		result.missing = j->missing;
 	} else if (j->work->order_case == FREEAL__WORK__ORDER_EMBED) {
 		embed.dimensions = o->dimensions;
 		result.body_case = FREEAL__RESULT__BODY_EMBED;

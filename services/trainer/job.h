@@ -48,7 +48,8 @@ struct job {
 	atomic_bool cancel;	     /* nobody wants the result any more */
 	atomic_uint_fast64_t done, total;
 	struct job_outcome outcome;
-	struct err_msg msg; /* why it failed */
+	struct err_msg msg;	 /* why it failed */
+	Freeal__Missing missing; /* it failed for lack of this */
 };
 
 /* PREDICT has a thread of its own, beside the one that trains and embeds. */

@@ -28,6 +28,8 @@ static void features_forget(struct job_context *c)
 void job_context_reset(struct job_context *c)
 {
 	features_forget(c);
+	vocabulary_unref(c->vocabulary);
+	c->vocabulary = NULL;
 	ngram_free(c->model);
 	c->model = NULL;
 }
@@ -85,6 +87,19 @@ enum err job_features_ensure(struct job *j, struct job_context *c, uint64_t samp
 	if (!e)
 		c->sample_count = sample_count;
 	return e;
+}
+
+enum err job_vocabulary_ensure(struct job *j, struct job_context *c, uint64_t sample_count)
+{
+	if (c->vocabulary && c->vocabulary_count == sample_count)
+		return ERR_OK;
+	enum err e = job_features_ensure(j, c, sample_count);
+	if (e)
+		return e;
+	vocabulary_unref(c->vocabulary);
+	c->vocabulary = vocabulary_ref(features_vocabulary(c->features));
+	c->vocabulary_count = sample_count;
+	return ERR_OK;
 }
 
 enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed, uint32_t fold_count)

@@ -1,6 +1,7 @@
 /*
  * What the jobs of one job thread share: the features of the samples, computed once
- * for all folds of a round, each sample's fold, and the model to predict with.
+ * for all folds of a round, each sample's fold, the vocabulary of the embeddings, and the
+ * model to predict with.
  */
 #ifndef FREEAL_TRAINER_JOB_CONTEXT_H
 #define FREEAL_TRAINER_JOB_CONTEXT_H
@@ -16,6 +17,8 @@ struct job_context {
 	uint32_t thread_count;
 	struct features *features; /* of samples 0 .. sample_count-1; NULL: none */
 	uint64_t sample_count;
+	struct vocabulary *vocabulary; /* a reference; of samples 0 .. vocabulary_count-1 */
+	uint64_t vocabulary_count;
 	uint32_t *folds; /* (sample_count) for this seed and number of folds */
 	uint64_t fold_seed;
 	uint32_t fold_count;
@@ -28,6 +31,9 @@ struct job_context {
 /* Makes the context's features those of samples 0 .. sample_count-1. */
 enum err job_features_ensure(struct job *j, struct job_context *c,
 			     uint64_t sample_count) WARN_UNUSED;
+/* Makes the context's vocabulary that of samples 0 .. sample_count-1. */
+enum err job_vocabulary_ensure(struct job *j, struct job_context *c,
+			       uint64_t sample_count) WARN_UNUSED;
 /* Makes the context's folds those of its samples. */
 enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed,
 			  uint32_t fold_count) WARN_UNUSED;

@@ -38,7 +38,7 @@ static enum err vectors_write(struct job *j, const struct features *f, size_t fi
 	return e;
 }
 
-/* The demonstrations of an order, with the vocabulary of the samples. */
+/* The demonstrations of an order. */
 static enum err demonstrations_write(struct job *j, const struct job_context *c,
 				     const Freeal__EmbedOrder *order)
 {
@@ -53,7 +53,8 @@ static enum err demonstrations_write(struct job *j, const struct job_context *c,
 		bytes[i] = order->texts[i].len;
 	}
 	if (!e)
-		e = features_like(c->features, texts, bytes, order->n_texts, &f, &j->msg);
+		e = features_weigh(c->vocabulary, texts, bytes, order->n_texts, &j->cancel, &f,
+				   &j->msg);
 	if (!e)
 		e = vectors_write(j, f, 0, order->n_texts, 0);
 	features_free(f);
@@ -62,21 +63,40 @@ static enum err demonstrations_write(struct job *j, const struct job_context *c,
 	return e;
 }
 
+static enum err block_write(struct job *j, struct job_context *c, const Freeal__EmbedOrder *order)
+{
+	size_t count = (size_t)(order->to - order->from);
+	if (c->features && features_vocabulary(c->features) == c->vocabulary &&
+	    order->to <= c->sample_count)
+		return vectors_write(j, c->features, (size_t)order->from, count, order->from);
+	struct dataset_view *v;
+	struct features *f;
+	enum err e = job_view_open(j, c, order->from, count, &v);
+	if (e)
+		return e;
+	e = features_weigh(c->vocabulary, v->texts, v->text_bytes, v->count, &j->cancel, &f,
+			   &j->msg);
+	dataset_view_close(v);
+	if (e)
+		return e;
+	e = vectors_write(j, f, 0, count, order->from);
+	features_free(f);
+	return e;
+}
+
 enum err job_embed(struct job *j, struct job_context *c)
 {
 	const Freeal__EmbedOrder *order = j->work->embed;
-	enum err e = job_features_ensure(j, c, order->sample_count);
+	enum err e = job_vocabulary_ensure(j, c, order->vocabulary_count);
 	if (e)
 		return e;
-	bool block = j->work->name->slot == 0;
-	(void)snprintf(j->outcome.stream_name, sizeof j->outcome.stream_name, "%s/%llu",
-		       block ? "embed" : "pool",
+	bool block = order->pool_version == 0;
+	(void)snprintf(j->outcome.stream_name, sizeof j->outcome.stream_name, "%s/%llu/%llu",
+		       block ? "embed" : "pool", (unsigned long long)order->vocabulary_count,
 		       (unsigned long long)(block ? j->work->name->item : order->pool_version));
 	j->outcome.dimensions = EMBED_DIMENSIONS;
 	e = job_stream_open(j, c);
 	if (e)
 		return e;
-	return block ? vectors_write(j, c->features, (size_t)order->from,
-				     (size_t)(order->to - order->from), order->from)
-		     : demonstrations_write(j, c, order);
+	return block ? block_write(j, c, order) : demonstrations_write(j, c, order);
 }

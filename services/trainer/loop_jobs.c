@@ -191,6 +191,9 @@ static void lane_start(struct loop *l, enum lane_kind kind)
 		e = supply_check(l->supply, &need, l->now_ms, &j->msg);
 	if (e == ERR_AGAIN)
 		return;
+	if (e == ERR_NOT_FOUND)
+		j->missing =
+		    need.selection[0] ? FREEAL__MISSING__JUDGEMENTS : FREEAL__MISSING__MODEL;
 	if (e) {
 		job_end(l, j, j->msg.text);
 		return;

@@ -85,7 +85,7 @@ static enum err rows_check(struct supply *s, struct row_pull *p, const char *nam
 	bool ended = want <= p->want;
 	*p = (struct row_pull){.want = ended ? 0 : want};
 	if (ended)
-		return err_set(msg, ERR_NOT_FOUND,
+		return err_set(msg, ERR_INVALID,
 			       "the coordinator's %s end at %llu, the work needs %llu", name,
 			       (unsigned long long)have, (unsigned long long)want);
 	stream_pull_begin(&p->pull, s->coordinator, NULL, name, have, now_ms);
@@ -111,7 +111,7 @@ static enum err selection_check(struct supply *s, const struct supply_need *need
 			       name);
 	}
 	if (!s->selector)
-		return err_set(msg, ERR_NOT_FOUND, "the selector's endpoint is not known");
+		return err_set(msg, ERR_INVALID, "the selector's endpoint is not known");
 	enum err e = selection_new((size_t)need->sample_count, &s->selection);
 	if (e)
 		return err_set(msg, e, "no memory for stream %s", name);

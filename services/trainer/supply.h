@@ -32,7 +32,8 @@ void supply_free(struct supply *s);
 void supply_selector_set(struct supply *s, struct socket *selector);
 
 /* ERR_OK: all is here. ERR_AGAIN: it is being pulled; ask again after the next chunk.
- * Anything else: it can't be had, `msg` says why; asking again pulls again. */
+ * Anything else: it can't be had, `msg` says why; asking again pulls again. ERR_NOT_FOUND:
+ * the selector has no such selection. */
 enum err supply_check(struct supply *s, const struct supply_need *need, uint64_t now_ms,
 		      struct err_msg *msg) WARN_UNUSED;
 /* Hands over the selection that the last supply_check found complete. */

@@ -198,6 +198,7 @@ void select_lease(struct peers *p, uint32_t round, uint32_t pool, double relabel
 	order.pool = pool;
 	order.relabel = relabel;
 	order.pool_version_old = 1;
+	order.vocabulary_count = SAMPLE_COUNT;
 	Freeal__Work work = FREEAL__WORK__INIT;
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_SELECT;
@@ -216,6 +217,8 @@ void retrieve_lease(struct peers *p, uint32_t round, uint64_t pool_version, bool
 	order.shots = 6;
 	order.all = all;
 	order.selection_round = round ? round - 1 : 0;
+	order.from = all ? 0 : SAMPLE_COUNT;
+	order.vocabulary_count = SAMPLE_COUNT;
 	Freeal__Work work = FREEAL__WORK__INIT;
 	work.name = &name;
 	work.order_case = FREEAL__WORK__ORDER_RETRIEVE;

@@ -57,7 +57,7 @@ void select_lease(struct peers *p, uint32_t round, uint32_t pool, double relabel
 void retrieve_lease(struct peers *p, uint32_t round, uint64_t pool_version, bool all);
 /* The next result; acknowledged. */
 const Freeal__Result *wait_result(struct peers *p);
-/* Pulls selection/ROUND, nearest/ROUND (coordinator) or clean/ROUND/EPOCH (trainer). */
+/* Pulls selection/ROUND, nearest/ROUND/SLOT (coordinator) or clean/ROUND/EPOCH (trainer). */
 void pull_rows(struct peers *p, const char *stream, bool by_trainer);
 
 /* Plays both until *what reaches `want`. */

@@ -9,7 +9,7 @@
 static void ready(struct peers *p)
 {
 	wait_for(p, &p->welcome_count, p->welcome_count + 1);
-	offer(p, "embed/0");
+	offer(p, "embed/3000/0");
 	assert_string_equal(p->refusal, "");
 }
 
@@ -54,13 +54,13 @@ static void a_round(void **state)
 {
 	struct peers *p = *state;
 	ready(p);
-	offer(p, "pool/1");
+	offer(p, "pool/3000/1");
 	pool_generated_send(p);
 	retrieve_lease(p, 0, 1, true);
 	const Freeal__RetrieveResult *r = wait_result(p)->retrieve;
 	assert_string_equal(p->result->error, "");
 	assert_int_equal(r->row_count, SAMPLE_COUNT);
-	pull_rows(p, "nearest/0", false);
+	pull_rows(p, "nearest/0/0", false);
 	assert_int_equal(p->nearest_count, SAMPLE_COUNT);
 	for (int i = 0; i < SAMPLE_COUNT; i++)
 		assert_int_equal(p->nearest_counts[i], 6);
@@ -93,7 +93,7 @@ static void a_round(void **state)
 	assert_string_equal(p->result->error, "");
 	assert_int_equal(r->row_count, SAMPLE_COUNT / 5);
 	assert_true(r->hub_share <= 0.5 && r->cosine_mean >= 0.95 * r->cosine_mean_uncapped);
-	pull_rows(p, "nearest/1", false);
+	pull_rows(p, "nearest/1/0", false);
 	assert_int_equal(p->nearest_count, SAMPLE_COUNT / 5);
 	for (int i = 0; i < SAMPLE_COUNT; i++) {
 		if (!p->selection[i].ask_again)
@@ -155,8 +155,9 @@ static void another_project_is_forgotten(void **state)
 	assert_non_null(strstr(wait_result(p)->error, "pool 1"));
 	pool_generated_send(p);
 	select_lease(p, 0, 30, 0.2);
-	assert_non_null(strstr(wait_result(p)->error, "fold 0"));
-	offer(p, "embed/0");
+	assert_non_null(strstr(wait_result(p)->error, "embeddings"));
+	assert_int_equal(p->result->missing, FREEAL__MISSING__EMBEDDINGS);
+	offer(p, "embed/3000/0");
 	offer_round(p, 0);
 	select_lease(p, 0, 30, 0.2);
 	assert_string_equal(wait_result(p)->error, "");
@@ -201,10 +202,13 @@ static void what_is_missing_is_said(void **state)
 	offer(p, "oof/0/0");
 	select_lease(p, 0, 30, 0.2);
 	assert_non_null(strstr(wait_result(p)->error, "fold 1"));
+	assert_int_equal(p->result->missing, FREEAL__MISSING__JUDGEMENTS);
 	retrieve_lease(p, 0, 1, true); /* its demonstrations have no vectors */
 	assert_non_null(strstr(wait_result(p)->error, "demonstration"));
+	assert_int_equal(p->result->missing, FREEAL__MISSING__EMBEDDINGS);
 	retrieve_lease(p, 0, 7, true);
 	assert_non_null(strstr(wait_result(p)->error, "pool 7"));
+	assert_int_equal(p->result->missing, FREEAL__MISSING__MISSING_NONE);
 	stream_pull_begin(&p->pull, p->coordinator, &p->selector, "selection/0", 0, 0);
 	wait_for(p, &p->missing_count, 1);
 }

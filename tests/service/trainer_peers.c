@@ -107,7 +107,7 @@ void embed_lease(struct peers *p, uint32_t slot)
 	name.kind = FREEAL__WORK_KIND__EMBED;
 	name.slot = slot;
 	Freeal__EmbedOrder order = FREEAL__EMBED_ORDER__INIT;
-	order.sample_count = SAMPLE_COUNT;
+	order.sample_count = order.vocabulary_count = SAMPLE_COUNT;
 	if (slot == 0) {
 		order.to = SAMPLE_COUNT;
 	} else {

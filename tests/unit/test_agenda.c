@@ -67,6 +67,8 @@ static void excluded_items_do_not_count(void **state)
 	agenda_exclude(a, 1);
 	assert_int_equal(agenda_count(a), 2);
 	assert_false(agenda_settle(a, 1));
+	assert_true(agenda_is_settled(a, 1)); /* a late result for it changes nothing */
+	assert_false(agenda_is_settled(a, 0));
 	assert_true(agenda_next(a, &index, &attempt));
 	assert_true(agenda_next(a, &index, &attempt));
 	assert_int_equal(index, 2);

@@ -172,13 +172,13 @@ static void round_put(struct store_txn *t, uint64_t asked, Freeal__Phase again)
 	put(t, TABLE_ROUNDS, store_key_u64(0), &r.base);
 }
 
-static void state_put(struct store_txn *t, uint64_t watermark, uint64_t change_count,
+static void state_put(struct store_txn *t, uint64_t sample_count, uint64_t change_count,
 		      uint64_t pool_version)
 {
 	Freeal__StateRecord s = FREEAL__STATE_RECORD__INIT;
 	s.phase = FREEAL__PHASE__DONE_PHASE;
-	s.watermark = watermark;
-	s.sample_count = SAMPLES;
+	s.newcomers_from = SAMPLES;
+	s.sample_count = sample_count;
 	s.change_count = change_count;
 	s.pool_version = pool_version;
 	s.started = true;
@@ -505,8 +505,8 @@ static const struct mutation {
     {"event_of_later_round", event_of_later_round, "I4 FAILED: sample 1 was asked in round 1"},
     {"event_under_other_key", event_under_other_key, "I3 FAILED: the event of sample 1, round 0"},
     {"event_of_slot", event_of_slot, "I3 FAILED: sample 1 has an event of source 1, slot 1"},
-    {"watermark_high", watermark_high, "I4 FAILED: the watermark 5 is above the 4 samples"},
-    {"watermark_low", watermark_low, "I4 FAILED: sample 3 was asked in round 0, the watermark"},
+    {"watermark_high", watermark_high, "I1 FAILED: the state knows 5 samples, 4 are there"},
+    {"watermark_low", watermark_low, "I4 FAILED: sample 3 was asked in round 0 of 3 samples"},
     {"phase_twice", phase_twice, "I4 FAILED: round 0 ended its phase select twice"},
     {"pool_lose", pool_lose, "I4 FAILED: the newest pool, 2, is not there"},
     {"pool_too_new", pool_too_new, "I4 FAILED: pool 3 says version 3; the state's newest is 2"},

@@ -49,7 +49,7 @@ static void same_as_brute_force(void **state)
 	assert_int_equal(retrieval_new(&config, &r), ERR_OK);
 	for (size_t i = 0; i < POOL; i++) {
 		uint64_t no = 4 * i + 1;
-		struct retrieval_queries q = {1, vectors + no * DIMENSIONS, &no, NULL};
+		struct retrieval_queries q = {1, vectors + no * DIMENSIONS, &no, NULL, 0};
 		retrieval_block(r, &q, nearest, &count);
 		assert_int_equal(count, 4);
 		assert_memory_equal(nearest, vectors_nearest + 4 * i, sizeof(nearest));
@@ -72,7 +72,7 @@ static void never_its_own_demonstration(void **state)
 	struct retrieval *r;
 	assert_int_equal(retrieval_new(&config, &r), ERR_OK);
 	for (uint64_t no = 0; no < 60; no++) {
-		struct retrieval_queries q = {1, vectors + no * DIMENSIONS, &no, NULL};
+		struct retrieval_queries q = {1, vectors + no * DIMENSIONS, &no, NULL, 0};
 		retrieval_block(r, &q, nearest, &count);
 		assert_int_equal(count, no % 4 == 0 && no != 12 ? POOL - 1 : POOL);
 		for (size_t j = 0; j < count; j++)
@@ -93,7 +93,7 @@ static void likeliest_classes_interleaved(void **state)
 		if (classes[d] == 2)
 			classes[d] = 1; /* class 2 has none, class 1 has six */
 	const float p[5] = {0.3f, 0.25f, 0.44f, 0.01f, 0};
-	struct retrieval_queries q = {1, vectors + DIMENSIONS, &no, p};
+	struct retrieval_queries q = {1, vectors + DIMENSIONS, &no, p, 1};
 	struct retrieval *r;
 	assert_int_equal(retrieval_new(&config, &r), ERR_OK);
 	retrieval_block(r, &q, nearest, &count);
@@ -164,11 +164,11 @@ static struct retrieval_summary crowd_run(const struct retrieval_config *config,
 	static uint32_t counts[MANY];
 	assert_int_equal(retrieval_new(config, &r), ERR_OK);
 	size_t n = retrieval_sample_max(r) < 1000 ? retrieval_sample_max(r) : 1000;
-	struct retrieval_queries sample = {n, c->vectors, c->nos, NULL};
+	struct retrieval_queries sample = {n, c->vectors, c->nos, NULL, 0};
 	assert_int_equal(retrieval_price(r, &sample), ERR_OK);
 	for (size_t i = 0; i < MANY; i += block) {
 		struct retrieval_queries q = {MANY - i < block ? MANY - i : block,
-					      c->vectors + i * HUB_DIMENSIONS, c->nos + i, NULL};
+					      c->vectors + i * HUB_DIMENSIONS, c->nos + i, NULL, 0};
 		retrieval_block(r, &q, rows + i * config->shots, counts + i);
 	}
 	struct retrieval_summary s = retrieval_summary(r);
@@ -206,7 +206,7 @@ static void degenerate(void **state)
 	struct crowd *c = crowd_make(&config);
 	struct retrieval *r;
 	uint32_t rows[8], counts[2] = {9, 9};
-	struct retrieval_queries q = {2, c->vectors, c->nos, NULL};
+	struct retrieval_queries q = {2, c->vectors, c->nos, NULL, 0};
 	config.pool_size = 0;
 	assert_int_equal(retrieval_new(&config, &r), ERR_OK);
 	assert_int_equal(retrieval_price(r, &q), ERR_OK);
