@@ -9,6 +9,9 @@
 #include "cli/model_server.h"
 #include "cli/output.h"
 #include "cli/path.h"
+#include "cli/place.h"
+#include "cli/results.h"
+#include "cli/run_folder.h"
 #include "cli/score.h"
 #include "config/option.h"
 #include "text/source.h"
@@ -20,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MODEL_DEFAULT "out/model"
 #define BATCH_ROWS 1024
 #define BATCH_BYTES CHUNK_BYTES_TARGET
 #define BATCH_BYTES_MAX (BATCH_BYTES + SAMPLE_BYTES_MAX)
@@ -35,6 +39,9 @@ struct batch {
 
 struct predict {
 	const char *model, *input, *format, *text, *id, *gold, *output_path, *log_level;
+	struct place place;	/* the server that has the model, where there is no folder */
+	struct path run_folder; /* of a model that was fetched; "" where none was */
+	struct path fetched;
 	struct model_server *server;
 	struct source *source;
 	struct output output;
@@ -47,21 +54,69 @@ struct predict {
 /* What can be told before the trainer is started. */
 static enum err predict_check(const struct predict *p, struct err_msg *msg)
 {
-	struct path model;
 	if (!p->input)
-		return err_set(msg, ERR_INVALID, "give the texts with --input FILE");
+		return err_set(msg, ERR_INVALID, "give the file with the texts");
 	if (p->format && source_format_parse(p->format) == SOURCE_BY_NAME)
 		return err_set(msg, ERR_INVALID, "--format is csv, tsv or jsonl, not %.50s",
 			       p->format);
-	enum err too_long = path_set(&model, msg, "%s/model.json", p->model);
-	if (too_long)
-		return too_long;
-	if (access(model.text, F_OK) != 0)
+	if (strcmp(p->input, "-") != 0 && access(p->input, R_OK) != 0)
+		return err_set(msg, ERR_INVALID, "cannot read %s: %s", p->input, strerror(errno));
+	return ERR_OK;
+}
+
+static bool model_is_at(const char *folder)
+{
+	struct path model;
+	return !path_set(&model, NULL, "%s/model.json", folder) && access(model.text, F_OK) == 0;
+}
+
+/* The model of the server, in a run folder. */
+static enum err predict_fetch(struct predict *p, struct err_msg *msg)
+{
+	const struct session_options options = {.server = p->place.server,
+						.token_file = p->place.token_file};
+	struct session *session = NULL;
+	enum err e = run_folder_make(&p->run_folder, msg);
+	if (!e)
+		e = path_set(&p->fetched, msg, "%s/model", p->run_folder.text);
+	if (!e)
+		e = session_open(&options, &session, msg);
+	if (!e)
+		e = results_model(session, p->fetched.text, msg);
+	session_close(session);
+	p->model = p->fetched.text;
+	return e;
+}
+
+/* The model that was given; else that of a run here; else the server's. */
+static enum err predict_model(struct predict *p, struct err_msg *msg)
+{
+	if (!p->model && p->place.server && !model_is_at(MODEL_DEFAULT))
+		return predict_fetch(p, msg);
+	if (!p->model)
+		p->model = MODEL_DEFAULT;
+	if (!model_is_at(p->model))
 		return err_set(msg, ERR_INVALID,
 			       "there is no model at %s; give a run's model folder, OUT/model",
 			       p->model);
-	if (strcmp(p->input, "-") != 0 && access(p->input, R_OK) != 0)
-		return err_set(msg, ERR_INVALID, "cannot read %s: %s", p->input, strerror(errno));
+	return ERR_OK;
+}
+
+/* A folder is a model, and what is none a file. */
+static enum err predict_positionals(struct predict *p, const struct option_rest *rest,
+				    struct err_msg *msg)
+{
+	for (size_t i = 0; i < rest->positional_count; i++) {
+		const char *given = rest->positionals[i];
+		bool first = i == 0, last = i + 1 == rest->positional_count;
+		bool is_model = first && (path_is_folder(given) || !last || p->input);
+		if (is_model)
+			p->model = given;
+		else if (p->input)
+			return err_set(msg, ERR_INVALID, "%s: the texts are given twice", given);
+		else
+			p->input = given;
+	}
 	return ERR_OK;
 }
 
@@ -100,6 +155,7 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 	     .value = &p->output_path,
 	     .arg = "FILE",
 	     .help = "where to write the labels as JSONL (default standard output)"},
+	    PLACE_SERVER_OPTIONS(&p->place),
 	    {.name = "log-level",
 	     .type = OPTION_STRING,
 	     .value = &p->log_level,
@@ -108,20 +164,22 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 	};
 	const struct option_program program = {
 	    .name = "freeal predict",
-	    .usage = "MODEL_DIR",
-	    .summary = "Labels new text with a model that `freeal run` trained.",
+	    .usage = "[MODEL_DIR] FILE",
+	    .summary = "Labels new text with a trained model: the one in out/model, or, where "
+		       "there is none,\nthe server's.",
 	    .entries = entries,
 	    .entry_count = sizeof entries / sizeof *entries,
-	    .positional_min = 1,
-	    .positional_max = 1,
+	    .positional_max = 2,
 	};
 	struct option_rest rest;
 	enum err e = option_parse(&program, argc, argv, &rest, msg);
 	*ret_done = !e && rest.done;
 	if (e || rest.done)
 		return e;
-	p->model = rest.positionals[0];
-	return predict_check(p, msg);
+	e = predict_positionals(p, &rest, msg);
+	if (!e)
+		e = predict_check(p, msg);
+	return e ? e : predict_model(p, msg);
 }
 
 /* The model's label names, which the gold column is read with. */
@@ -256,6 +314,10 @@ static void predict_done(struct predict *p)
 		buf_done(&p->batch->ids);
 	}
 	free(p->batch);
+	if (p->run_folder.text[0]) {
+		path_remove_folder(p->fetched.text);
+		run_folder_remove(NULL, p->run_folder.text);
+	}
 	for (size_t i = 0; i < p->label_count; i++)
 		free(p->labels[i]);
 	free(p->labels);

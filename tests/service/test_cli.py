@@ -118,7 +118,7 @@ class Case(unittest.TestCase):
 class Use(Case):
     def test_help_and_version_everywhere(self):
         out, _ = self.freeal("--help")
-        commands = "init run status export ingest predict doctor".split()
+        commands = "init run up status export ingest predict doctor".split()
         for name in commands:
             self.assertIn("  %s " % name, out)
             self.assertIn("Usage: freeal " + name, self.freeal(name, "--help")[0])
@@ -140,9 +140,11 @@ class Use(Case):
             (["export", "--format", "xml"], "jsonl or csv"),
             (["ingest", "--out", "out"], "--input"),
             (["ingest", "--input", "in.csv"], "no project"),
-            (["predict"], "MODEL_DIR"),
+            (["predict"], "give the file"),
             (["predict", "nowhere", "--input", "in.csv"], "no model at nowhere"),
             (["predict", "pids", "--input", "in.csv"], "no model at pids"),
+            (["predict", "in.csv"], "no model at out/model"),
+            (["predict", "model", "in.csv", "--input", "in.csv"], "given twice"),
             (["predict", "model", "--input", "nothing.csv"], "cannot read nothing.csv"),
             (["predict", "model", "--input", "-", "--format", "xml"], "csv, tsv or jsonl"),
             (["init", "nothing.csv", "--output", "x"], "nothing.csv"),

@@ -2,6 +2,7 @@
 `freeal up`, against the stand-in of cli_coordinator.py."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,21 @@ class Commands(Remote):
         _, err = self.freeal("ingest", "--input", "in.csv")
         self.assertIn("3 samples added", err)
         self.assertEqual({"id": "1", "text": 'a "good" film\nindeed', "gold": 1}, self.sent_there()["1"])
+
+    def test_predict_fetches_the_model(self):
+        """The stand-in trainer says where it was to find its model, and ends."""
+        self.serve()
+        _, err = self.freeal("predict", "in.csv", code=2)
+        self.assertRegex(err, r"%s/freeal-\w+/model holds no model" % self.runs)
+        self.assertEqual([], os.listdir(self.runs))
+        (self.folder / "out").mkdir()
+        shutil.copytree(self.model_there(), self.folder / "out/model")
+        _, err = self.freeal("predict", "in.csv", code=2)
+        self.assertIn("out/model holds no model", err)
+
+    def model_there(self):
+        self.model()
+        return self.folder / "model"
 
     def test_a_folder_beats_the_server(self):
         self.serve()
