@@ -23,6 +23,7 @@ static const struct command {
     {"export", command_export, "write a project's labels as JSONL or CSV"},
     {"ingest", command_ingest, "add samples to a project"},
     {"predict", command_predict, "label new text with a trained model"},
+    {"backup", command_backup, "copy a project while it runs"},
     {"doctor", command_doctor, "check the installation and a project"},
 };
 

@@ -12,9 +12,7 @@
 
 #define SUMMARY_BYTES_MAX (1u << 20)
 
-/* GETs `url` into a file. */
-static enum err fetch_file(struct session *s, const char *url, const char *path,
-			   struct err_msg *msg)
+enum err results_file(struct session *s, const char *url, const char *path, struct err_msg *msg)
 {
 	struct output o;
 	enum err e = output_open(&o, path, msg);
@@ -33,7 +31,7 @@ static enum err fetch_report(struct session *s, const char *out, json_t **ret_re
 	json_t *report = NULL;
 	enum err e = path_set(&path, msg, "%s/report.json", out);
 	if (!e)
-		e = fetch_file(s, "/v1/report", path.text, msg);
+		e = results_file(s, "/v1/report", path.text, msg);
 	if (e)
 		return e;
 	report = json_load_file(path.text, 0, NULL);
@@ -72,7 +70,7 @@ static enum err fetch_model_files(struct session *s, const json_t *files, const 
 		if (!e)
 			e = path_set(&path, msg, "%s/%s", folder, name);
 		if (!e)
-			e = fetch_file(s, url.text, path.text, msg);
+			e = results_file(s, url.text, path.text, msg);
 		if (e)
 			return e;
 	}
@@ -131,7 +129,7 @@ enum err results_write(struct session *s, const char *out, struct err_msg *msg)
 	if (!e)
 		e = path_make_folder(out, 0777, msg);
 	if (!e)
-		e = fetch_file(s, "/v1/labels", labels.text, msg);
+		e = results_file(s, "/v1/labels", labels.text, msg);
 	if (!e)
 		e = results_model(s, model.text, msg);
 	if (!e)

@@ -12,5 +12,8 @@
 enum err results_write(struct session *s, const char *out, struct err_msg *msg) WARN_UNUSED;
 /* Writes the model into the folder `path`, which it replaces. ERR_NOT_FOUND: there is none yet. */
 enum err results_model(struct session *s, const char *path, struct err_msg *msg) WARN_UNUSED;
+/* GETs `url` into the file `path`, which is complete or not there. */
+enum err results_file(struct session *s, const char *url, const char *path,
+		      struct err_msg *msg) WARN_UNUSED;
 
 #endif

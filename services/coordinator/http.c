@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "coordinator/backup.h"
 #include "coordinator/ingest.h"
 #include "coordinator/labels.h"
 #include "coordinator/report.h"
@@ -24,12 +25,14 @@
 #define IDLE_TIMEOUT_S 60
 #define TOKEN_BYTES_MAX 128
 #define LABELS_BLOCK_BYTES (64u << 10)
+#define BACKUP_BLOCK_BYTES (256u << 10)
 
 struct http {
 	struct coordinator *c;
 	struct MHD_Daemon *daemon;
 	char token[TOKEN_BYTES_MAX];
 	uint16_t port;
+	atomic_bool backup_running;
 };
 
 /* One request: its body so far. */
@@ -260,6 +263,41 @@ static enum MHD_Result task_get(struct http *h, struct MHD_Connection *connectio
 	return reply_file(connection, path, "application/yaml");
 }
 
+static ssize_t backup_data(void *context, uint64_t position, char *to, size_t size)
+{
+	(void)position;
+	ssize_t n = backup_read(context, to, size);
+	if (n > 0)
+		return n;
+	return n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void backup_end(void *context)
+{
+	backup_free(context);
+}
+
+/* The store as a data.mdb; a connection that stands still is closed, which ends the copy. */
+static enum MHD_Result backup_get(struct http *h, struct MHD_Connection *connection)
+{
+	struct backup *b;
+	enum err e = backup_new(h->c->store, &h->backup_running, &b);
+	if (e)
+		return reply_error(connection, 503,
+				   e == ERR_AGAIN ? "another backup is being made; try again later"
+						  : err_str(e));
+	struct MHD_Response *r = MHD_create_response_from_callback(
+	    MHD_SIZE_UNKNOWN, BACKUP_BLOCK_BYTES, backup_data, b, backup_end);
+	if (!r) {
+		backup_free(b);
+		return MHD_NO;
+	}
+	(void)MHD_add_response_header(r, "Content-Type", "application/octet-stream");
+	enum MHD_Result queued = MHD_queue_response(connection, 200, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
 static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connection,
 				  const char *url, const struct buf *body)
 {
@@ -282,6 +320,8 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 		return report_get(h, connection);
 	if (strcmp(url, "/v1/task") == 0)
 		return task_get(h, connection);
+	if (strcmp(url, "/v1/backup") == 0)
+		return backup_get(h, connection);
 	if (strcmp(url, "/v1/model") == 0)
 		return model_list(h, connection);
 	if (strncmp(url, "/v1/model/", 10) == 0)

@@ -83,8 +83,9 @@ static int audit(const struct config *c)
 {
 	struct err_msg msg = {{0}};
 	bool good = false;
-	audit_guard(c->service.name, c->data ? c->data : c->serve);
-	enum err e = trainer_audit(c->data, c->serve, stdout, &good, &msg);
+	audit_guard(c->service.name, c->serve ? c->serve : c->data);
+	/* The environment may name data that is not meant. */
+	enum err e = trainer_audit(c->serve ? NULL : c->data, c->serve, stdout, &good, &msg);
 	return e || good ? service_end(&c->service, e, &msg) : EXIT_CODE_FAILED;
 }
 
