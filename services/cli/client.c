@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/stop.h"
 
 #include <curl/curl.h>
@@ -13,6 +14,8 @@
 #define CONNECT_MS 2000
 /* A reply that stands still this long is given up. */
 #define STILL_S 120
+/* What is being posted when the process is told to stop has so long to be answered. */
+#define FINISH_MS 3000
 
 struct client {
 	CURL *curl;
@@ -28,6 +31,8 @@ struct transfer {
 	struct err_msg *msg;
 	struct buf error; /* the body of a reply that is an error */
 	enum err result;  /* what `data` said */
+	bool posts;	  /* something that is better known to be taken, or not */
+	uint64_t stop_ms; /* when it was noticed that the process is to stop; 0: not yet */
 };
 
 enum err client_new(struct client **ret_client, struct err_msg *msg)
@@ -96,12 +101,17 @@ static size_t transfer_write(char *data, size_t unit, size_t count, void *contex
 static int transfer_progress(void *context, curl_off_t total_in, curl_off_t in,
 			     curl_off_t total_out, curl_off_t out)
 {
-	(void)context;
 	(void)total_in;
 	(void)in;
 	(void)total_out;
 	(void)out;
-	return stop_requested();
+	struct transfer *t = context;
+	const struct clock clock = clock_system();
+	if (!stop_requested())
+		return 0;
+	if (!t->stop_ms)
+		t->stop_ms = clock_mono_ms(&clock);
+	return !t->posts || clock_mono_ms(&clock) - t->stop_ms >= FINISH_MS;
 }
 
 /* The server's words: {"error": "..."} or the text itself. */
@@ -168,6 +178,7 @@ static enum err client_transfer(struct client *c, const char *path, const void *
 	(void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)STILL_S);
 	(void)curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
 	(void)curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, transfer_progress);
+	(void)curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, t);
 	(void)curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, transfer_write);
 	(void)curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, t);
 	if (body) {
@@ -176,6 +187,7 @@ static enum err client_transfer(struct client *c, const char *path, const void *
 		(void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
 	}
 	t->curl = c->curl;
+	t->posts = body != NULL;
 	buf_init(&t->error, ERROR_BYTES_MAX);
 	CURLcode code = curl_easy_perform(c->curl);
 	enum err e = transfer_result(t, code, path);

@@ -21,9 +21,11 @@ enum err samples_check(const char *path, const struct source_options *options,
 		       struct err_msg *msg) WARN_UNUSED;
 
 /*
- * Posts what is left in the source, in batches. `reject` is told of rows that the
- * coordinator refuses, with their line in the input. A fault of the input ends it
- * after the rows before it are posted. `ret_counts` is written in every case.
+ * Posts what is left in the source, in batches; rows of a source that does not wait are
+ * posted a moment after they come. `reject` is told of rows that the coordinator refuses,
+ * with their line in the input; the first batch with such rows ends it where the source
+ * is strict. A fault of the input ends it after the rows before it are posted. ERR_CANCELLED: told
+ * to stop, after what was read is posted. `ret_counts` is written in every case.
  */
 enum err samples_post(struct session *s, struct source *source, source_reject_fn *reject,
 		      void *context, struct samples_counts *ret_counts,

@@ -27,6 +27,7 @@
 #define TASK_BYTES_MAX (16u << 20)
 
 struct session {
+	struct session_options options; /* as it was opened */
 	struct path project;
 	struct path folder; /* the run folder; through the link where it isn't ours */
 	const char *server; /* where it runs elsewhere, else NULL */
@@ -278,6 +279,7 @@ enum err session_open(const struct session_options *options, struct session **re
 	struct session *s = calloc(1, sizeof *s);
 	if (!s)
 		return err_set(msg, ERR_NO_MEMORY, "no memory");
+	s->options = *options;
 	s->lock_fd = -1;
 	s->clock = clock_system();
 	s->log_level = options->log_level ? options->log_level : "info";
@@ -338,6 +340,15 @@ enum err session_start_workers(struct session *s, unsigned annotators, struct er
 	return e;
 }
 
+/* Whoever ran the services may have ended: then this command runs them. */
+static enum err session_attach_again(struct session *s, struct err_msg *msg)
+{
+	if (s->children || s->server || session_answers(s))
+		return ERR_OK;
+	enum err e = session_attach(s, &s->options, msg);
+	return e == ERR_BUSY ? ERR_OK : e; /* its coordinator is about to come back */
+}
+
 enum err session_json(struct session *s, const char *path, const void *body, size_t size,
 		      json_t **ret_json, struct err_msg *msg)
 {
@@ -346,11 +357,11 @@ enum err session_json(struct session *s, const char *path, const void *body, siz
 		enum err e = client_json(s->client, path, body, size, ret_json, msg);
 		if (e != ERR_AGAIN || session_now_ms(s) >= until_ms)
 			return e;
-		if (!s->children && !session_find(s))
-			return err_set(msg, ERR_PROTOCOL, "the coordinator has stopped; try again");
 		/* A restarted coordinator has another port; a broken one ends the wait. */
 		struct err_msg why;
 		e = session_wait(s, RETRY_MS, &why);
+		if (!e)
+			e = session_attach_again(s, &why);
 		if (e)
 			return err_set(msg, e, "%s", why.text);
 		(void)session_find(s);

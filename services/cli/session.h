@@ -33,8 +33,8 @@ struct session_options {
 	bool create; /* make the project's folder where there is none */
 };
 
-/* ERR_INVALID where there is no project or no token; ERR_AGAIN where no server answers; else
- * what the coordinator said when it could not start. */
+/* What the options point to is borrowed. ERR_INVALID where there is no project or no token;
+ * ERR_AGAIN where no server answers; else what the coordinator said when it could not start. */
 enum err session_open(const struct session_options *options, struct session **ret_session,
 		      struct err_msg *msg) WARN_UNUSED;
 /* Starts selector, trainer and annotators; only in a session that owns the services. */
@@ -50,7 +50,8 @@ uint64_t session_now_ms(const struct session *s);
  * a child can't go on. */
 enum err session_wait(struct session *s, int wait_ms, struct err_msg *msg) WARN_UNUSED;
 
-/* As client_json, but patient: asks again while the coordinator is being restarted. */
+/* As client_json, but patient: asks again while the coordinator is being restarted, and runs
+ * one itself where the command that ran it has ended. */
 enum err session_json(struct session *s, const char *path, const void *body, size_t size,
 		      json_t **ret_json, struct err_msg *msg) WARN_UNUSED;
 /* The task file at `path`, or where it is NULL the project's own. */

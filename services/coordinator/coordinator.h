@@ -97,6 +97,7 @@ struct coordinator {
 	struct ack *acks;
 	size_t ack_count, ack_capacity;
 	struct inbox *inbox;
+	struct inbox_request *serving;	  /* was too long for one turn, NULL */
 	struct inbox_request *served[64]; /* wait for the commit */
 	size_t served_count;
 

@@ -15,12 +15,14 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define BODY_BYTES_MAX (64u << 20)
+#define BODIES_BYTES_MAX (96u << 20) /* of all requests that are under way */
 #define CONNECTIONS_MAX 64
 #define IDLE_TIMEOUT_S 60
 #define TOKEN_BYTES_MAX 128
@@ -33,11 +35,14 @@ struct http {
 	char token[TOKEN_BYTES_MAX];
 	uint16_t port;
 	atomic_bool backup_running;
+	atomic_size_t bodies_bytes; /* of all requests that are under way */
 };
 
 /* One request: its body so far. */
 struct exchange {
 	struct buf body;
+	size_t counted; /* bytes of it in http.bodies_bytes */
+	bool busy;	/* all bodies together are too large: this one is let go */
 };
 
 /* A labels download: rows are made as the client reads. */
@@ -76,6 +81,22 @@ static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned s
 	return reply_json(connection, status, text);
 }
 
+/* Not now: the same again later is welcome. */
+static enum MHD_Result reply_busy(struct MHD_Connection *connection, const char *why)
+{
+	char text[128];
+	int n = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", why);
+	struct MHD_Response *r =
+	    MHD_create_response_from_buffer((size_t)n, text, MHD_RESPMEM_MUST_COPY);
+	if (!r)
+		return MHD_NO;
+	(void)MHD_add_response_header(r, "Content-Type", "application/json");
+	(void)MHD_add_response_header(r, "Retry-After", "1");
+	enum MHD_Result queued = MHD_queue_response(connection, 503, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
 static bool authorized(const struct http *h, struct MHD_Connection *connection)
 {
 	const char *given =
@@ -87,19 +108,27 @@ static bool authorized(const struct http *h, struct MHD_Connection *connection)
 }
 
 static enum MHD_Result samples_post(struct http *h, struct MHD_Connection *connection,
-				    const struct buf *body)
+				    struct buf *body, bool packed)
 {
 	struct inbox_request r = {.kind = INBOX_INGEST};
-	r.batch = ingest_parse(buf_str(body), body->size, (uint32_t)h->c->project->n_labels);
+	uint32_t label_count = (uint32_t)h->c->project->n_labels;
+	enum err e = ERR_OK;
+	if (packed)
+		e = ingest_unpack(buf_str(body), body->size, label_count, &r.batch);
+	else
+		r.batch = ingest_parse(buf_str(body), body->size, label_count);
+	buf_done(body);
+	if (e == ERR_INVALID)
+		return reply_error(connection, 400, "the body is no packed SampleBatch");
 	if (!r.batch)
-		return reply_error(connection, 503, "out of memory");
-	enum err e = inbox_call(h->c->inbox, &r);
+		return reply_busy(connection, "out of memory");
+	e = inbox_call(h->c->inbox, &r);
 	struct buf json;
 	buf_init(&json, BODY_BYTES_MAX);
 	ingest_reply(r.batch, &json);
 	enum MHD_Result result =
 	    e || buf_error(&json)
-		? reply_error(connection, 503, err_str(e ? e : buf_error(&json)))
+		? reply_busy(connection, err_str(e ? e : buf_error(&json)))
 		: reply(connection, 200, "application/json", buf_str(&json), json.size);
 	buf_done(&json);
 	ingest_batch_free(r.batch);
@@ -299,10 +328,12 @@ static enum MHD_Result backup_get(struct http *h, struct MHD_Connection *connect
 }
 
 static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connection,
-				  const char *url, const struct buf *body)
+				  const char *url, struct buf *body)
 {
 	if (strcmp(url, "/v1/samples") == 0)
-		return samples_post(h, connection, body);
+		return samples_post(h, connection, body, false);
+	if (strcmp(url, "/v1/samples/packed") == 0)
+		return samples_post(h, connection, body, true);
 	if (strcmp(url, "/v1/start") == 0)
 		return control_post(h, connection, INBOX_START, body);
 	if (strcmp(url, "/v1/stop") == 0)
@@ -329,6 +360,26 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 	return reply_error(connection, 404, "no such resource");
 }
 
+/* Lets the body's share of what all may take go. */
+static void body_release(struct http *h, struct exchange *x)
+{
+	(void)atomic_fetch_sub(&h->bodies_bytes, x->counted);
+	x->counted = 0;
+	buf_done(&x->body);
+}
+
+static void body_add(struct http *h, struct exchange *x, const char *data, size_t size)
+{
+	if (x->busy || buf_error(&x->body))
+		return;
+	size_t before = atomic_fetch_add(&h->bodies_bytes, size);
+	x->counted += size;
+	buf_add(&x->body, data, size);
+	x->busy = before + size > BODIES_BYTES_MAX;
+	if (x->busy)
+		body_release(h, x);
+}
+
 static enum MHD_Result request_take(void *context, struct MHD_Connection *connection,
 				    const char *url, const char *method, const char *version,
 				    const char *data, size_t *data_bytes, void **state)
@@ -345,7 +396,7 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
 		return MHD_YES;
 	}
 	if (*data_bytes > 0) {
-		buf_add(&x->body, data, *data_bytes);
+		body_add(h, x, data, *data_bytes);
 		*data_bytes = 0;
 		return MHD_YES;
 	}
@@ -353,6 +404,8 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
 		return reply_json(connection, 200, "{\"ok\":true}\n");
 	if (!authorized(h, connection))
 		return reply_error(connection, 401, "the bearer token is missing or wrong");
+	if (x->busy)
+		return reply_busy(connection, "too much is being sent at once");
 	if (buf_error(&x->body))
 		return reply_error(connection, 413, "the body is larger than 64 MiB");
 	if (strcmp(method, "POST") == 0)
@@ -365,12 +418,11 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
 static void request_done(void *context, struct MHD_Connection *connection, void **state,
 			 enum MHD_RequestTerminationCode code)
 {
-	(void)context;
 	(void)connection;
 	(void)code;
 	struct exchange *x = *state;
 	if (x)
-		buf_done(&x->body);
+		body_release(context, x);
 	free(x);
 	*state = NULL;
 }
@@ -408,7 +460,7 @@ enum err http_start(struct coordinator *c, const char *address, const char *toke
 	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
 		MHD_USE_ITC,
 	    0, NULL, NULL, request_take, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at,
-	    MHD_OPTION_NOTIFY_COMPLETED, request_done, NULL, MHD_OPTION_CONNECTION_LIMIT,
+	    MHD_OPTION_NOTIFY_COMPLETED, request_done, h, MHD_OPTION_CONNECTION_LIMIT,
 	    (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
 	    MHD_OPTION_END);
 	const union MHD_DaemonInfo *info =

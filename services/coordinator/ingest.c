@@ -2,59 +2,127 @@
 
 #include "base/limits.h"
 #include "coordinator/tables.h"
+#include "proto/ingest.pb-c.h"
+#include "text/utf8.h"
 #include "wire/frame.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REJECTIONS_BYTES_MAX (4u << 20)
+#define REJECTIONS_MAX (64u << 10) /* told in a reply; more are counted */
+#define REJECTION_BYTES_MAX 128u
+
+/* Strings are the batch's. */
+struct ingest_row {
+	size_t line; /* in the body, from 1 */
+	const char *id;
+	size_t id_bytes;
+	const char *text;
+	size_t text_bytes;
+	const char *augmented; /* NULL: none */
+	size_t augmented_bytes;
+	int32_t gold; /* -1: none */
+};
+
+struct ingest_batch {
+	struct ingest_row *rows;
+	size_t row_count, row_capacity;
+	size_t next; /* first row that is not put yet */
+	uint64_t accepted, duplicates;
+	size_t rejected;
+	struct buf rejections;	     /* JSON objects {"line", "reason"}, comma-separated */
+	char *strings;		     /* of JSON lines: never longer than the body */
+	size_t strings_used;	     /* bytes */
+	Freeal__SampleBatch *packed; /* what rows point into, else */
+};
 
 static void row_reject(struct ingest_batch *b, size_t line, const char *reason)
 {
 	/* Reasons are our own words: nothing to escape. */
-	buf_printf(&b->rejections, "%s{\"line\":%zu,\"reason\":\"%s\"}", b->rejected ? "," : "",
-		   line, reason);
+	if (b->rejected < REJECTIONS_MAX)
+		buf_printf(&b->rejections, "%s{\"line\":%zu,\"reason\":\"%s\"}",
+			   b->rejected ? "," : "", line, reason);
 	b->rejected++;
 }
 
-/* A copy of a string member; false: it is there but not usable. */
-static bool member_copy(const json_t *object, const char *name, size_t bytes_max, char **ret_text,
-			size_t *ret_bytes)
+static struct ingest_batch *batch_new(size_t strings_bytes)
+{
+	struct ingest_batch *b = calloc(1, sizeof *b);
+	if (!b)
+		return NULL;
+	buf_init(&b->rejections, REJECTIONS_MAX * REJECTION_BYTES_MAX);
+	if (strings_bytes && !(b->strings = malloc(strings_bytes))) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void ingest_batch_free(struct ingest_batch *b)
+{
+	if (!b)
+		return;
+	free(b->rows);
+	free(b->strings);
+	frame_message_free(b->packed);
+	buf_done(&b->rejections);
+	free(b);
+}
+
+static bool rows_reserve(struct ingest_batch *b, size_t capacity)
+{
+	if (capacity <= b->row_capacity)
+		return true;
+	struct ingest_row *rows = realloc(b->rows, capacity * sizeof *rows);
+	if (!rows)
+		return false;
+	b->rows = rows;
+	b->row_capacity = capacity;
+	return true;
+}
+
+/* What is wrong with a row of known sizes; NULL: nothing. */
+static const char *row_fault(const struct ingest_row *r)
+{
+	if (r->id_bytes == 0 || r->id_bytes > ID_BYTES_MAX)
+		return "id must be a string of 1 to 256 bytes";
+	if (r->text_bytes == 0 || r->text_bytes > SAMPLE_BYTES_MAX)
+		return "text must be a non-empty string of at most 1 MiB";
+	if (r->augmented && (r->augmented_bytes == 0 || r->augmented_bytes > SAMPLE_BYTES_MAX))
+		return "augmented must be a non-empty string of at most 1 MiB";
+	return NULL;
+}
+
+/* A copy of a string member, NULL where there is none; false: it is no string. */
+static bool member_copy(struct ingest_batch *b, const json_t *object, const char *name,
+			const char **ret_text, size_t *ret_bytes)
 {
 	const json_t *v = json_object_get(object, name);
 	*ret_text = NULL;
 	*ret_bytes = 0;
 	if (!v || json_is_null(v))
 		return true;
-	size_t size = json_string_length(v);
-	if (!json_is_string(v) || size == 0 || size > bytes_max)
+	if (!json_is_string(v))
 		return false;
-	char *copy = malloc(size + 1);
-	if (!copy)
-		return false;
-	memcpy(copy, json_string_value(v), size + 1);
+	char *copy = b->strings + b->strings_used;
+	*ret_bytes = json_string_length(v);
+	memcpy(copy, json_string_value(v), *ret_bytes);
+	b->strings_used += *ret_bytes;
 	*ret_text = copy;
-	*ret_bytes = size;
 	return true;
 }
 
-static void row_done(struct ingest_row *r)
-{
-	free(r->id);
-	free(r->text);
-	free(r->augmented);
-}
-
-static const char *row_read(const json_t *object, uint32_t label_count, struct ingest_row *r)
+static const char *row_read(struct ingest_batch *b, const json_t *object, uint32_t label_count,
+			    struct ingest_row *r)
 {
 	if (!json_is_object(object))
 		return "not a JSON object";
-	if (!member_copy(object, "id", ID_BYTES_MAX, &r->id, &r->id_bytes) || !r->id)
+	if (!member_copy(b, object, "id", &r->id, &r->id_bytes))
 		return "id must be a string of 1 to 256 bytes";
-	if (!member_copy(object, "text", SAMPLE_BYTES_MAX, &r->text, &r->text_bytes) || !r->text)
+	if (!member_copy(b, object, "text", &r->text, &r->text_bytes))
 		return "text must be a non-empty string of at most 1 MiB";
-	if (!member_copy(object, "augmented", SAMPLE_BYTES_MAX, &r->augmented, &r->augmented_bytes))
+	if (!member_copy(b, object, "augmented", &r->augmented, &r->augmented_bytes))
 		return "augmented must be a non-empty string of at most 1 MiB";
 	const json_t *gold = json_object_get(object, "gold");
 	r->gold = -1;
@@ -64,62 +132,115 @@ static const char *row_read(const json_t *object, uint32_t label_count, struct i
 			return "gold must be a class id";
 		r->gold = (int32_t)json_integer_value(gold);
 	}
-	return NULL;
+	return row_fault(r);
 }
 
-static bool batch_add(struct ingest_batch *b, const struct ingest_row *r)
+static void line_add(struct ingest_batch *b, size_t line, const char *text, size_t size,
+		     uint32_t label_count)
 {
-	if (b->row_count == b->row_capacity) {
-		size_t capacity = b->row_capacity ? 2 * b->row_capacity : 256;
-		struct ingest_row *rows = realloc(b->rows, capacity * sizeof *rows);
-		if (!rows)
-			return false;
-		b->rows = rows;
-		b->row_capacity = capacity;
+	struct ingest_row r = {.line = line};
+	size_t strings_used = b->strings_used;
+	json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	const char *reason = object ? row_read(b, object, label_count, &r) : "not valid JSON";
+	json_decref(object);
+	if (!reason && b->row_count == b->row_capacity &&
+	    !rows_reserve(b, b->row_capacity ? 2 * b->row_capacity : 256))
+		reason = "out of memory";
+	if (reason) {
+		b->strings_used = strings_used;
+		row_reject(b, line, reason);
+		return;
 	}
-	b->rows[b->row_count++] = *r;
-	return true;
+	b->rows[b->row_count++] = r;
 }
 
 struct ingest_batch *ingest_parse(const char *body, size_t body_bytes, uint32_t label_count)
 {
-	struct ingest_batch *b = calloc(1, sizeof *b);
-	if (!b)
-		return NULL;
-	buf_init(&b->rejections, REJECTIONS_BYTES_MAX);
+	struct ingest_batch *b = batch_new(body_bytes);
 	size_t line = 0;
-	for (const char *at = body, *end = body + body_bytes; at < end;) {
+	for (const char *at = body, *end = body + body_bytes; b && at < end;) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 		size_t size = (size_t)((stop ? stop : end) - at);
 		line++;
-		if (size > 0) {
-			struct ingest_row r = {.line = line};
-			json_t *object =
-			    json_loadb(at, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-			const char *reason =
-			    object ? row_read(object, label_count, &r) : "not valid JSON";
-			json_decref(object);
-			if (!reason && !batch_add(b, &r))
-				reason = "out of memory";
-			if (reason) {
-				row_done(&r);
-				row_reject(b, line, reason);
-			}
-		}
+		if (size > 0)
+			line_add(b, line, at, size, label_count);
 		at += size + 1;
 	}
 	return b;
 }
 
-void ingest_batch_free(struct ingest_batch *b)
+/* Takes the next bytes of the data; false: there are not so many. */
+static bool data_take(const ProtobufCBinaryData *data, size_t *at, size_t size,
+		      const char **ret_text)
 {
+	if (size > data->len - *at)
+		return false;
+	*ret_text = (const char *)data->data + *at;
+	*at += size;
+	return true;
+}
+
+static bool row_is_utf8(const struct ingest_row *r)
+{
+	return utf8_is_valid(r->id, r->id_bytes) && utf8_is_valid(r->text, r->text_bytes) &&
+	       utf8_is_valid(r->augmented, r->augmented_bytes);
+}
+
+static enum err packed_rows(struct ingest_batch *b, uint32_t label_count)
+{
+	const Freeal__SampleBatch *p = b->packed;
+	size_t at = 0;
+	for (size_t i = 0; i < p->n_id_bytes; i++) {
+		uint32_t gold = p->n_golds ? p->golds[i] : 0;
+		struct ingest_row r = {
+		    .line = i + 1,
+		    .id_bytes = p->id_bytes[i],
+		    .text_bytes = p->text_bytes[i],
+		    .augmented_bytes = p->n_augmented_bytes ? p->augmented_bytes[i] : 0,
+		    .gold = (int32_t)gold - 1,
+		};
+		if (!data_take(&p->data, &at, r.id_bytes, &r.id) ||
+		    !data_take(&p->data, &at, r.text_bytes, &r.text) ||
+		    !data_take(&p->data, &at, r.augmented_bytes, &r.augmented))
+			return ERR_INVALID;
+		if (!r.augmented_bytes)
+			r.augmented = NULL;
+		const char *reason = row_fault(&r);
+		if (!reason && gold > label_count)
+			reason = "gold must be a class id";
+		if (!reason && !row_is_utf8(&r))
+			reason = "not valid UTF-8";
+		if (reason)
+			row_reject(b, r.line, reason);
+		else
+			b->rows[b->row_count++] = r;
+	}
+	return at == p->data.len ? ERR_OK : ERR_INVALID;
+}
+
+enum err ingest_unpack(const void *body, size_t body_bytes, uint32_t label_count,
+		       struct ingest_batch **ret_batch)
+{
+	struct ingest_batch *b = batch_new(0);
 	if (!b)
-		return;
-	for (size_t i = 0; i < b->row_count; i++)
-		row_done(&b->rows[i]);
-	free(b->rows);
-	buf_done(&b->rejections);
-	free(b);
+		return ERR_NO_MEMORY;
+	b->packed = frame_message_unpack(&freeal__sample_batch__descriptor, body, body_bytes);
+	const Freeal__SampleBatch *p = b->packed;
+	enum err e = p && p->n_text_bytes == p->n_id_bytes &&
+			     (!p->n_augmented_bytes || p->n_augmented_bytes == p->n_id_bytes) &&
+			     (!p->n_golds || p->n_golds == p->n_id_bytes)
+			 ? ERR_OK
+			 : ERR_INVALID;
+	if (!e && p->n_id_bytes && !rows_reserve(b, p->n_id_bytes))
+		e = ERR_NO_MEMORY;
+	if (!e)
+		e = packed_rows(b, label_count);
+	if (e) {
+		ingest_batch_free(b);
+		return e;
+	}
+	*ret_batch = b;
+	return ERR_OK;
 }
 
 /* Is the stored sample's text the same? */
@@ -156,10 +277,12 @@ static enum err row_put(struct store_txn *txn, const struct ingest_row *r, uint6
 	return e;
 }
 
-enum err ingest_put(struct store_txn *txn, struct ingest_batch *b, uint64_t *sample_count)
+enum err ingest_put(struct store_txn *txn, struct ingest_batch *b, size_t rows_max,
+		    uint64_t *sample_count)
 {
-	for (size_t i = 0; i < b->row_count; i++) {
-		const struct ingest_row *r = &b->rows[i];
+	size_t left = b->row_count - b->next;
+	for (size_t n = left < rows_max ? left : rows_max; n > 0; n--) {
+		const struct ingest_row *r = &b->rows[b->next++];
 		struct store_value number;
 		enum err e = store_get(txn, TABLE_IDS, r->id, r->id_bytes, &number);
 		if (e == ERR_NOT_FOUND) {
@@ -182,10 +305,18 @@ enum err ingest_put(struct store_txn *txn, struct ingest_batch *b, uint64_t *sam
 	return ERR_OK;
 }
 
+bool ingest_is_done(const struct ingest_batch *b)
+{
+	return b->next == b->row_count;
+}
+
 void ingest_reply(const struct ingest_batch *b, struct buf *ret_json)
 {
 	buf_printf(ret_json, "{\"accepted\":%llu,\"duplicates\":%llu,\"rejected\":[",
 		   (unsigned long long)b->accepted, (unsigned long long)b->duplicates);
 	buf_add(ret_json, buf_str(&b->rejections), b->rejections.size);
-	buf_add_str(ret_json, "]}\n");
+	buf_add_str(ret_json, "]");
+	if (b->rejected > REJECTIONS_MAX)
+		buf_printf(ret_json, ",\"rejected_more\":%zu", b->rejected - REJECTIONS_MAX);
+	buf_add_str(ret_json, "}\n");
 }

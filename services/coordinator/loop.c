@@ -17,6 +17,9 @@
 
 #define MESSAGES_PER_TURN_MAX 256
 #define POLL_MAX_MS 500
+/* New samples take at most so long of a turn, so that workers don't wait. */
+#define INGEST_MS 20
+#define INGEST_ROWS 256 /* between looks at the clock */
 
 static void refuse(struct coordinator *c, const struct peer_id *to, const char *reason)
 {
@@ -194,18 +197,31 @@ static bool messages_take(struct coordinator *c)
 	return !c->socket;
 }
 
-static void request_serve(struct coordinator *c, struct inbox_request *r)
+/* False: time is up, and rows are left. */
+static bool ingest_serve(struct coordinator *c, struct ingest_batch *b)
 {
+	enum err e = ERR_OK;
+	if (!coordinator_txn(c))
+		return true;
+	do
+		e = ingest_put(c->txn, b, INGEST_ROWS, &c->sample_count);
+	while (!e && !ingest_is_done(b) && clock_mono_ms(&c->clock) - c->now_ms < INGEST_MS);
+	if (!e)
+		e = coordinator_labels_reserve(c, c->sample_count);
+	if (e)
+		coordinator_fatal(c, e, "ingest");
+	return ingest_is_done(b);
+}
+
+/* False: it needs another turn. */
+static bool request_serve(struct coordinator *c, struct inbox_request *r)
+{
+	bool served = true;
 	r->result = ERR_OK;
 	c->status_due_ms = 0;
 	switch (r->kind) {
 	case INBOX_INGEST:
-		if (coordinator_txn(c))
-			r->result = ingest_put(c->txn, r->batch, &c->sample_count);
-		if (!r->result)
-			r->result = coordinator_labels_reserve(c, c->sample_count);
-		if (r->result)
-			coordinator_fatal(c, r->result, "ingest");
+		served = ingest_serve(c, r->batch);
 		break;
 	case INBOX_START:
 		c->state.started = true;
@@ -217,16 +233,19 @@ static void request_serve(struct coordinator *c, struct inbox_request *r)
 		c->stopping = true;
 		break;
 	}
+	return served;
 }
 
 static void requests_take(struct coordinator *c)
 {
 	size_t most = sizeof c->served / sizeof c->served[0];
 	while (c->served_count < most && !c->fatal) {
-		struct inbox_request *r = inbox_take(c->inbox);
+		struct inbox_request *r = c->serving ? c->serving : inbox_take(c->inbox);
 		if (!r)
 			return;
-		request_serve(c, r);
+		c->serving = request_serve(c, r) ? NULL : r;
+		if (c->serving)
+			return;
 		c->served[c->served_count++] = r;
 	}
 }
@@ -361,7 +380,7 @@ static void coordinator_wait(struct coordinator *c)
 	    {.socket = c->socket ? socket_zmq(c->socket) : NULL, .events = ZMQ_POLLIN},
 	};
 	uint64_t next = lease_next_ms(c->leases), now = clock_mono_ms(&c->clock);
-	uint64_t wait = next > now ? next - now : 0;
+	uint64_t wait = next > now && !c->serving ? next - now : 0;
 	(void)zmq_poll(items, c->socket ? 3 : 2, (long)(wait < POLL_MAX_MS ? wait : POLL_MAX_MS));
 }
 
@@ -371,6 +390,10 @@ enum err coordinator_run(struct coordinator *c)
 		coordinator_turn(c);
 		if (!c->fatal && !c->stopping)
 			coordinator_wait(c);
+	}
+	if (c->serving) {
+		c->serving->result = c->fatal ? c->fatal : ERR_CANCELLED;
+		inbox_done(c->inbox, c->serving);
 	}
 	inbox_close(c->inbox);
 	return c->fatal;

@@ -101,6 +101,8 @@ WARN_UNUSED enum err source_next(struct source *s, struct source_row *ret_row, s
 struct source_counts source_counts(const struct source *s);
 /* To be polled after ERR_AGAIN; -1: only time tells. */
 int source_fd(const struct source *s);
+/* Its first bad row is an error. */
+bool source_is_strict(const struct source *s);
 /* Whether the file has the gold (augmented) column that was asked for. */
 bool source_has_gold(const struct source *s);
 bool source_has_augmented(const struct source *s);

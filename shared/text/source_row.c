@@ -386,6 +386,11 @@ struct source_counts source_counts(const struct source *s)
 	return s->counts;
 }
 
+bool source_is_strict(const struct source *s)
+{
+	return !s->options.reject;
+}
+
 int source_fd(const struct source *s)
 {
 	return input_fd(s->input);
