@@ -114,6 +114,9 @@ static int loop_turn(struct loop *l)
 	uint64_t due_ms = annotator_pump(l->annotator);
 	due_ms = earlier(due_ms, endpoint_due_ms(l->endpoint));
 	due_ms = earlier(due_ms, worker_tick(l->worker, now_ms));
+	struct err_msg notice;
+	if (socket_notice(worker_socket(l->worker), now_ms, &notice))
+		log_warn("no_coordinator", "%s", notice.text);
 	if (worker_drain(l->worker) || annotator_dirty(l->annotator))
 		return 0;
 	now_ms = clock_mono_ms(&l->clock);

@@ -14,6 +14,7 @@
 
 #define REPLY_MS 600000
 #define LOOK_MS 100
+#define SEND_MS 5
 
 struct model_server {
 	struct path folder; /* of its socket and log */
@@ -102,14 +103,20 @@ static enum err reply_check(const Freeal__Envelope *envelope, size_t count,
 	return ERR_OK;
 }
 
-/* Waits for one message, looking after the trainer. */
-static enum err server_receive(struct model_server *m, struct frame **ret_frame,
-			       struct err_msg *msg)
+/* Sends `request` once the trainer is there, and waits for its answer, looking after the
+ * trainer. */
+static enum err server_receive(struct model_server *m, Freeal__Envelope *request,
+			       struct frame **ret_frame, struct err_msg *msg)
 {
 	uint64_t until_ms = clock_mono_ms(&m->clock) + REPLY_MS;
 	for (;;) {
 		struct peer_id from;
-		enum err e = socket_receive(m->socket, &from, ret_frame, msg);
+		enum err e = request ? socket_send(m->socket, NULL, request) : ERR_OK;
+		if (e && e != ERR_AGAIN)
+			return err_set(msg, e, "cannot ask the trainer: %s", err_str(e));
+		if (!e)
+			request = NULL;
+		e = socket_receive(m->socket, &from, ret_frame, msg);
 		if (e != ERR_AGAIN)
 			return e;
 		uint64_t now_ms = clock_mono_ms(&m->clock);
@@ -124,7 +131,7 @@ static enum err server_receive(struct model_server *m, struct frame **ret_frame,
 		    {.socket = socket_zmq(m->socket), .events = ZMQ_POLLIN},
 		    {.fd = stop_fd(), .events = ZMQ_POLLIN},
 		};
-		(void)zmq_poll(items, 2, LOOK_MS);
+		(void)zmq_poll(items, 2, request ? SEND_MS : LOOK_MS);
 	}
 }
 
@@ -138,12 +145,8 @@ enum err model_server_ask(struct model_server *m, ProtobufCBinaryData *texts, si
 	Freeal__Envelope envelope = FREEAL__ENVELOPE__INIT;
 	envelope.body_case = FREEAL__ENVELOPE__BODY_PREDICT_REQUEST;
 	envelope.predict_request = &request;
-	/* One request at a time, so the queue can't be full. */
-	enum err e = socket_send(m->socket, NULL, &envelope);
-	if (e)
-		return err_set(msg, e, "cannot ask the trainer: %s", err_str(e));
 	struct frame *frame;
-	e = server_receive(m, &frame, msg);
+	enum err e = server_receive(m, &envelope, &frame, msg);
 	if (e)
 		return e;
 	e = reply_check(frame_envelope(frame), count, ret_reply, msg);

@@ -21,16 +21,6 @@
 #define INGEST_MS 20
 #define INGEST_ROWS 256 /* between looks at the clock */
 
-static void refuse(struct coordinator *c, const struct peer_id *to, const char *reason)
-{
-	Freeal__Refused body = FREEAL__REFUSED__INIT;
-	body.reason = (char *)reason;
-	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
-	e.body_case = FREEAL__ENVELOPE__BODY_REFUSED;
-	e.refused = &body;
-	err_ignore(socket_send(c->socket, to, &e));
-}
-
 static void hello_take(struct coordinator *c, const struct peer_id *from,
 		       const Freeal__Hello *hello)
 {
@@ -38,12 +28,14 @@ static void hello_take(struct coordinator *c, const struct peer_id *from,
 			  hello->role == FREEAL__ROLE__TRAINER ||
 			  hello->role == FREEAL__ROLE__SELECTOR;
 	if (hello->epoch.len != PEER_EPOCH_BYTES || !known_role) {
-		refuse(c, from, "malformed hello");
+		socket_refuse(c->socket, from, "malformed hello");
 		return;
 	}
+	if (!socket_admits(c->socket, from, hello->role))
+		return;
 	int number = peer_add(c->peers, from, hello, c->now_ms);
 	if (number < 0) {
-		refuse(c, from, "too many workers");
+		socket_refuse(c->socket, from, "too many workers");
 		return;
 	}
 	log_info("hello", "peer=%d role=%d version=%s", number, (int)hello->role, hello->version);
@@ -141,7 +133,7 @@ static void envelope_take(struct coordinator *c, const struct peer_id *from,
 	}
 	int found = peer_find(c->peers, from);
 	if (found < 0) {
-		refuse(c, from, "hello first");
+		socket_refuse(c->socket, from, "hello first");
 		return;
 	}
 	uint32_t number = (uint32_t)found;
@@ -188,7 +180,7 @@ static bool messages_take(struct coordinator *c)
 		if (e) {
 			log_warn("message_dropped", "reason=\"%s\"", msg.text);
 			if (e == ERR_VERSION)
-				refuse(c, &from, msg.text);
+				socket_refuse(c->socket, &from, msg.text);
 			continue;
 		}
 		envelope_take(c, &from, frame_envelope(f));
@@ -352,6 +344,9 @@ static void coordinator_turn(struct coordinator *c)
 	pause_forgive(c, last_ms);
 	/* What keeps leases and peers alive may still be in the queue. */
 	bool drained = messages_take(c);
+	struct err_msg notice;
+	if (c->socket && socket_notice(c->socket, c->now_ms, &notice))
+		log_warn("peers_refused", "%s", notice.text);
 	requests_take(c);
 	if (drained) {
 		leases_expire(c);

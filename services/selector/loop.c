@@ -229,9 +229,20 @@ static void chunk_take(struct loop *l, const struct peer_id *from, const Freeal_
 		log_warn("stream_refused", "stream=%s reason=%s", chunk->stream, msg.text);
 }
 
+static void connections_log(struct loop *l)
+{
+	struct err_msg notice;
+	if (socket_notice(worker_socket(l->worker), l->now_ms, &notice))
+		log_warn("no_coordinator", "%s", notice.text);
+	if (socket_notice(l->trainers, l->now_ms, &notice))
+		log_warn("peers_refused", "%s", notice.text);
+}
+
 static void trainer_envelope_take(struct loop *l, const struct peer_id *from,
 				  const Freeal__Envelope *e)
 {
+	if (!socket_admits(l->trainers, from, FREEAL__ROLE__TRAINER))
+		return;
 	switch (e->body_case) {
 	case FREEAL__ENVELOPE__BODY_HELLO:
 		welcome_send(l, from);
@@ -428,6 +439,7 @@ static enum err loop_turns(struct loop *l)
 		l->now_ms = clock_mono_ms(&l->clock);
 		(void)worker_drain(l->worker);
 		trainers_drain(l);
+		connections_log(l);
 		uint64_t next_ms = loop_tick(l);
 		zmq_pollitem_t items[] = {
 		    {.socket = socket_zmq(worker_socket(l->worker)), .events = ZMQ_POLLIN},

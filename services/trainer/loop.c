@@ -146,6 +146,9 @@ static enum err loop_turns(struct loop *l)
 		l->now_ms = clock_mono_ms(&l->clock);
 		(void)worker_drain(l->worker);
 		selector_drain(l);
+		struct err_msg notice;
+		if (socket_notice(worker_socket(l->worker), l->now_ms, &notice))
+			log_warn("no_coordinator", "%s", notice.text);
 		uint64_t next_ms = loop_tick(l);
 		zmq_pollitem_t items[5] = {
 		    {.socket = socket_zmq(worker_socket(l->worker)), .events = ZMQ_POLLIN},

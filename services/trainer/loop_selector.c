@@ -28,11 +28,11 @@ void selector_connect(struct loop *l, const char *endpoint)
 	if (strcmp(endpoint, l->selector_endpoint) == 0 || endpoint[0] == '\0')
 		return;
 	struct socket *s;
-	struct err_msg msg;
+	struct err_msg msg = {"the name is too long"};
 	if (strlen(endpoint) >= sizeof l->selector_endpoint ||
 	    socket_connect(l->zmq, endpoint, l->config->auth, FREEAL__ROLE__SELECTOR, &s, &msg) !=
 		ERR_OK) {
-		log_warn("selector_endpoint_bad", "endpoint=%s", endpoint);
+		log_warn("selector_endpoint_bad", "endpoint=%s reason=\"%s\"", endpoint, msg.text);
 		return;
 	}
 	/* Everything said to the selector can be said again: no waiting at the end. */
@@ -98,6 +98,9 @@ uint64_t selector_tick(struct loop *l)
 		hello_send(l);
 		l->hello_due_ms = l->now_ms + HELLO_RETRY_MS;
 	}
+	struct err_msg notice;
+	if (socket_notice(l->selector, l->now_ms, &notice))
+		log_warn("no_selector", "%s", notice.text);
 	uint64_t next_ms = outbox_tick(l->outbox, l->selector, l->now_ms);
 	return silent && l->hello_due_ms < next_ms ? l->hello_due_ms : next_ms;
 }

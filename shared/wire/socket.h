@@ -23,6 +23,7 @@ struct peer_id {
 
 bool peer_id_equal(const struct peer_id *a, const struct peer_id *b);
 
+struct gate;
 struct socket;
 
 /*
@@ -39,18 +40,34 @@ enum err socket_connect(void *context, const char *endpoint, const struct auth *
 			struct err_msg *msg) WARN_UNUSED;
 void socket_free(struct socket *s);
 
+/* Who was turned away from a bound network socket; NULL on others. */
+struct gate *socket_gate(const struct socket *s);
+/* A connected socket has no connection. */
+bool socket_down(const struct socket *s);
+/* What the log should say about its connections, `key=value`, at most now and again: why a
+ * connected socket has none, who was turned away from a bound one. False: nothing. */
+bool socket_notice(struct socket *s, uint64_t now_ms, struct err_msg *ret_notice);
+
 /* For poll: readable when there may be events. Edge-triggered: drain with
  * socket_receive until ERR_AGAIN before waiting, also after sends. */
 int socket_fd(const struct socket *s);
 void *socket_zmq(const struct socket *s);
 
 /* Packs and sends; never blocks. Version and message id are filled in. `to` is NULL
- * on a connected socket. ERR_AGAIN: its queue is full; ERR_NOT_FOUND: no such peer;
- * ERR_LIMIT: larger than a frame may be. The envelope stays the caller's. */
+ * on a connected socket. ERR_AGAIN: its queue is full, or it has no connection (what was queued
+ * when a connection broke is gone, so that nothing stale arrives with the next one);
+ * ERR_NOT_FOUND: no such peer; ERR_LIMIT: larger than a frame may be. The envelope stays the
+ * caller's. */
 enum err socket_send(struct socket *s, const struct peer_id *to, Freeal__Envelope *e) WARN_UNUSED;
 
-/* Next message or ERR_AGAIN. Malformed ones are counted and returned as
- * ERR_PROTOCOL (or ERR_VERSION) with `ret_from` set. */
+/* Tells a peer that it is refused. */
+void socket_refuse(struct socket *s, const struct peer_id *to, const char *reason);
+/* False where the peer's key is listed with another role; then it is refused, and counted
+ * by the gate. */
+bool socket_admits(struct socket *s, const struct peer_id *from, Freeal__Role role);
+
+/* Next message or ERR_AGAIN; keeps up the connection of a connected socket, too. Malformed ones are
+ * counted and returned as ERR_PROTOCOL (or ERR_VERSION) with `ret_from` set. */
 enum err socket_receive(struct socket *s, struct peer_id *ret_from, struct frame **ret_frame,
 			struct err_msg *msg) WARN_UNUSED;
 

@@ -441,6 +441,8 @@ static void results_resend_due(struct worker *w, uint64_t now_ms)
 
 uint64_t worker_tick(struct worker *w, uint64_t now_ms)
 {
+	if (socket_down(w->socket))
+		w->welcome = false;
 	if (!w->welcome) {
 		if (now_ms >= w->hello_due_ms) {
 			hello_send(w);
