@@ -11,7 +11,7 @@ run="ca-certificates libcurl4 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-
 build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libjansson-dev liblmdb-dev libmicrohttpd-dev
 	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libzmq3-dev ninja-build
 	pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
-test="ca-certificates curl git libcmocka-dev procps python3 python3-venv"
+test="ca-certificates curl git libcmocka-dev procps python3 python3-venv sqlite3"
 
 [ $# -gt 0 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 wanted=""
