@@ -1,3 +1,4 @@
+#include "base/crash.h"
 #include "base/log.h"
 #include "trainer/loop_state.h"
 
@@ -205,6 +206,7 @@ static void lane_start(struct loop *l, enum lane_kind kind)
 	}
 	j->state = JOB_RUNNING;
 	job_log(j, LOG_LEVEL_INFO, "job_start", NULL);
+	crash_point("job_start");
 	runner_start(l->lanes[kind].runner, j, &j->cancel);
 }
 

@@ -11,12 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TARGETS_MAX 8
+#define TARGETS_MAX 64
 #define NAME_BYTES_MAX 64
 
 struct target {
 	char name[NAME_BYTES_MAX];
-	atomic_long left; /* passages until the kill */
+	atomic_long left; /* passages until the signal */
+	int signal;
 };
 
 static struct target targets[TARGETS_MAX];
@@ -27,11 +28,11 @@ static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 /* A typing error must not look like a program that survives. */
 static void refuse(const char *text)
 {
-	(void)fprintf(stderr, "CRASH_AT=%s: expected name:n,... with n from 1\n", text);
+	(void)fprintf(stderr, "crash points \"%s\": expected name:n,... with n from 1\n", text);
 	_exit(2);
 }
 
-static void targets_load(const char *text)
+static void targets_load(const char *text, int signal)
 {
 	for (const char *p = text; *p;) {
 		size_t length = strcspn(p, ":,");
@@ -45,15 +46,19 @@ static void targets_load(const char *text)
 		if (count < 1 || (*end != '\0' && *end != ','))
 			refuse(text);
 		atomic_init(&t->left, count);
+		t->signal = signal;
 		p = *end ? end + 1 : end;
 	}
 }
 
 static void crash_load(void)
 {
-	const char *at = getenv("CRASH_AT"), *list = getenv("CRASH_LIST");
+	const char *at = getenv("CRASH_AT"), *stop = getenv("STOP_AT"),
+		   *list = getenv("CRASH_LIST");
 	if (at)
-		targets_load(at);
+		targets_load(at, SIGKILL);
+	if (stop)
+		targets_load(stop, SIGSTOP);
 	if (list)
 		list_fd = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -66,7 +71,7 @@ void crash_pass(const char *name)
 	for (size_t i = 0; i < target_count; i++)
 		if (strcmp(targets[i].name, name) == 0 &&
 		    atomic_fetch_sub(&targets[i].left, 1) == 1)
-			(void)raise(SIGKILL);
+			(void)kill(getpid(), targets[i].signal);
 }
 
 #else

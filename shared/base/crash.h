@@ -1,9 +1,10 @@
 /*
- * Points at which a test kills the process, as a power switch would: no handler and no
- * cleanup runs. In a build without -DCRASH_POINTS=ON nothing of them remains.
+ * Points at which a test kills the process, as a power switch would, or stops it: no handler
+ * and no cleanup runs. In a build without -DCRASH_POINTS=ON nothing of them remains.
  *
  *   CRASH_AT=store_commit:3           dies at the third passage of store_commit
  *   CRASH_AT=store_commit:3,ack:1     dies at whichever comes first
+ *   STOP_AT=job_start:1,job_start:2   stops there (SIGSTOP) until SIGCONT
  *   CRASH_LIST=FILE                   appends the name of each point passed, a line each
  */
 #ifndef FREEAL_BASE_CRASH_H

@@ -65,6 +65,27 @@ static void kills_at_the_nth_passage(void **state)
 	assert_exit(child(NULL, NULL, two_and_one), 0);
 }
 
+static void stops_and_goes_on(void **state)
+{
+	(void)state;
+	(void)setenv("STOP_AT", "one:1,two:1", 1);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		two_and_one();
+		_exit(7);
+	}
+	(void)unsetenv("STOP_AT");
+	int status;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		assert_true(WIFSTOPPED(status));
+		assert_int_equal(kill(pid, SIGCONT), 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_exit(status, 7);
+}
+
 static void refuses_what_it_cannot_read(void **state)
 {
 	(void)state;
@@ -115,9 +136,8 @@ static void counts_over_all_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(kills_at_the_nth_passage),
-	    cmocka_unit_test(refuses_what_it_cannot_read),
-	    cmocka_unit_test(lists_what_is_passed),
+	    cmocka_unit_test(kills_at_the_nth_passage),	   cmocka_unit_test(stops_and_goes_on),
+	    cmocka_unit_test(refuses_what_it_cannot_read), cmocka_unit_test(lists_what_is_passed),
 	    cmocka_unit_test(counts_over_all_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
