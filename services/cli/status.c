@@ -36,6 +36,10 @@ static void print_state(const json_t *status, bool running, struct buf *out)
 	json_object_foreach((json_t *)json_object_get(status, "workers"), key, value)
 	    buf_printf(out, " %s %lld", key, (long long)json_integer_value(value));
 	buf_add_char(out, '\n');
+	const char *missing = json_string_value(json_object_get(status, "missing"));
+	if (missing)
+		buf_printf(out, "  waits for a%s %s: none is connected\n",
+			   missing[0] == 'a' ? "n" : "", missing);
 	struct buf alarm;
 	buf_init(&alarm, STATUS_BYTES_MAX);
 	progress_alarm(status, &alarm);

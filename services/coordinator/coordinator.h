@@ -155,6 +155,8 @@ enum err pool_selected_put(struct coordinator *c, const Freeal__SelectResult *se
 
 /* dispatch.c */
 void dispatch_leases(struct coordinator *c);
+/* Who does the work of the phase; NONE: nobody. */
+Freeal__Role dispatch_role(Freeal__Phase phase);
 
 /* result.c */
 void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result);

@@ -45,7 +45,7 @@ static void order_done(struct order *o)
 	free(o->texts);
 }
 
-static Freeal__Role phase_role(Freeal__Phase phase)
+Freeal__Role dispatch_role(Freeal__Phase phase)
 {
 	switch (phase) {
 	case FREEAL__PHASE__GENERATE_PHASE:
@@ -353,7 +353,7 @@ static bool peer_quiet(const struct coordinator *c, const struct peer *p)
 
 void dispatch_leases(struct coordinator *c)
 {
-	Freeal__Role role = phase_role(c->state.phase);
+	Freeal__Role role = dispatch_role(c->state.phase);
 	if (role == FREEAL__ROLE__ROLE_NONE || c->stopping || c->failed[0] || !c->phase_entered)
 		return;
 	/* A turn each, so that replicas share the work evenly. */

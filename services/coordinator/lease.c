@@ -141,6 +141,19 @@ void lease_orphan(struct lease_table *t, uint32_t peer)
 	}
 }
 
+bool lease_take_back(struct lease_table *t, uint32_t peer, struct lease *ret_lease)
+{
+	assert(peer < LEASE_NOBODY);
+	if (t->count_of[peer] == 0)
+		return false;
+	struct entry *e = t->list.next;
+	while (e->lease.peer != peer)
+		e = e->next;
+	*ret_lease = e->lease;
+	lease_remove(t, e->lease.index);
+	return true;
+}
+
 void lease_extend(struct lease_table *t, uint64_t ms)
 {
 	for (struct entry *e = t->list.next; e != &t->list; e = e->next)

@@ -36,6 +36,8 @@ const struct lease *lease_find(const struct lease_table *t, uint64_t index);
 void lease_renew(struct lease_table *t, uint64_t index, uint32_t peer, uint64_t now_ms);
 /* The peer is gone: its leases run out as nobody's, so that its number is free. */
 void lease_orphan(struct lease_table *t, uint32_t peer);
+/* Takes out one of the peer's leases; false: it has none. */
+bool lease_take_back(struct lease_table *t, uint32_t peer, struct lease *ret_lease);
 /* All leases live so much longer. */
 void lease_extend(struct lease_table *t, uint64_t ms);
 void lease_remove(struct lease_table *t, uint64_t index);

@@ -63,6 +63,30 @@ static void cancel_send(struct coordinator *c, const struct peer_id *to, Freeal_
 	err_ignore(socket_send(c->socket, to, &e)); /* it renews again */
 }
 
+/* The worker's hold on a work goes on; false: it is done, or somebody else has it now. */
+static bool name_renew(struct coordinator *c, uint32_t number, const Freeal__WorkName *name,
+		       uint32_t attempt)
+{
+	uint64_t index;
+	if (!round_work_index(c->project, &c->state, name, &index) ||
+	    agenda_is_settled(c->agenda, index))
+		return false;
+	const struct lease *lease = lease_find(c->leases, index);
+	if (!lease) {
+		/* From before a restart: the worker still has it. */
+		agenda_take_out(c->agenda, index);
+		if (lease_add(c->leases, index, attempt, number, c->now_ms))
+			coordinator_fatal(c, ERR_NO_MEMORY, "lease");
+		return true;
+	}
+	if (lease->peer != number && lease->peer != LEASE_NOBODY)
+		return false;
+	/* Of an older attempt: the newer one is on its way to it, or runs out. */
+	if (lease->attempt == attempt)
+		lease_renew(c->leases, index, number, c->now_ms);
+	return true;
+}
+
 static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Renew *renew)
 {
 	struct peer *p = peer_get(c->peers, number);
@@ -73,27 +97,33 @@ static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Ren
 	Freeal__WorkName **over = renew->names;
 	size_t over_count = 0;
 	for (size_t i = 0; c->phase_entered && i < renew->n_names && i < renew->n_attempts; i++) {
-		uint64_t index;
-		if (!round_work_index(c->project, &c->state, renew->names[i], &index) ||
-		    agenda_is_settled(c->agenda, index)) {
-			Freeal__WorkName *name = renew->names[i];
-			renew->names[i] = over[over_count];
-			over[over_count++] = name;
+		Freeal__WorkName *name = renew->names[i];
+		if (name_renew(c, number, name, renew->attempts[i]))
 			continue;
-		}
-		const struct lease *lease = lease_find(c->leases, index);
-		if (lease && lease->attempt == renew->attempts[i]) {
-			lease_renew(c->leases, index, number, c->now_ms);
-		} else if (!lease) {
-			/* From before a restart: the worker still has it. */
-			agenda_take_out(c->agenda, index);
-			if (lease_add(c->leases, index, renew->attempts[i], number, c->now_ms))
-				coordinator_fatal(c, ERR_NO_MEMORY, "lease");
-		}
+		renew->names[i] = over[over_count];
+		over[over_count++] = name;
 	}
-	/* Somebody else was faster while the worker was away. */
 	if (over_count > 0)
 		cancel_send(c, &p->id, over, over_count);
+}
+
+/* Handed back in good order: it was no attempt. */
+static void lease_hand_back(struct coordinator *c, uint64_t index, uint32_t attempt)
+{
+	if (agenda_return(c->agenda, index, attempt - 1))
+		coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+}
+
+/* The worker ends in good order, perhaps with leases in its socket that it never read. */
+static void peer_leave(struct coordinator *c, uint32_t number)
+{
+	struct lease lease;
+	if (c->pending.result && peer_id_equal(&c->pending.from, &peer_get(c->peers, number)->id))
+		pull_drop(c);
+	while (lease_take_back(c->leases, number, &lease))
+		lease_hand_back(c, lease.index, lease.attempt);
+	log_info("peer_left", "peer=%u", number);
+	coordinator_peer_forget(c, number);
 }
 
 static void return_take(struct coordinator *c, uint32_t number, const Freeal__Return *back)
@@ -107,10 +137,10 @@ static void return_take(struct coordinator *c, uint32_t number, const Freeal__Re
 		if (!lease || lease->peer != number || lease->attempt != back->attempts[i])
 			continue;
 		lease_remove(c->leases, index);
-		/* Handed back in good order: it was no attempt. */
-		if (agenda_return(c->agenda, index, back->attempts[i] - 1))
-			coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+		lease_hand_back(c, index, back->attempts[i]);
 	}
+	if (back->leaving)
+		peer_leave(c, number);
 }
 
 static void status_take(struct coordinator *c, uint32_t number, const Freeal__Status *status)

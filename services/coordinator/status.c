@@ -25,6 +25,22 @@ static bool phase_asks(Freeal__Phase phase)
 	return phase == FREEAL__PHASE__GENERATE_PHASE || phase == FREEAL__PHASE__ANNOTATE_PHASE;
 }
 
+/* Whose work it is now while none of them is there; NULL: nobody is missing. TRAIN and EMBED
+ * end in the selector's store. */
+static const char *role_missing(const struct coordinator *c)
+{
+	Freeal__Role role = dispatch_role(c->state.phase);
+	if (role == FREEAL__ROLE__ROLE_NONE)
+		return NULL;
+	if (peer_count(c->peers, role) == 0)
+		return role == FREEAL__ROLE__ANNOTATOR ? "annotator"
+		       : role == FREEAL__ROLE__TRAINER ? "trainer"
+						       : "selector";
+	bool stored = c->state.phase == FREEAL__PHASE__TRAIN_PHASE ||
+		      c->state.phase == FREEAL__PHASE__EMBED_PHASE;
+	return stored && peer_count(c->peers, FREEAL__ROLE__SELECTOR) == 0 ? "selector" : NULL;
+}
+
 static json_t *string_or_null(const char *text)
 {
 	return text ? json_string(text) : json_null();
@@ -62,7 +78,7 @@ static json_t *status_json(struct coordinator *c)
 		      lease_count(c->leases) == 0;
 	return json_pack(
 	    "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
-	    "s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
+	    "s:o, s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
 	    "task", c->project->task, "phase", round_phase_name(c->state.phase), "round",
 	    (json_int_t)c->state.round, "rounds", (json_int_t)c->project->n_rounds, "samples",
 	    (json_int_t)c->sample_count, "labelled", (json_int_t)labelled_count(c), "done",
@@ -73,7 +89,8 @@ static json_t *status_json(struct coordinator *c)
 	    (double)c->counters.nano_usd / 1e9, "set_aside", (json_int_t)c->set_aside, "blocked",
 	    string_or_null(blocked_reason(c)), "paused",
 	    paused ? json_string("max_requests") : json_null(), "failed",
-	    string_or_null(c->failed[0] ? c->failed : NULL), "finished",
+	    string_or_null(c->failed[0] ? c->failed : NULL), "missing",
+	    string_or_null(role_missing(c)), "finished",
 	    c->state.phase == FREEAL__PHASE__DONE_PHASE && c->sample_count == c->state.sample_count,
 	    "workers", "annotator", (json_int_t)peer_count(c->peers, FREEAL__ROLE__ANNOTATOR),
 	    "trainer", (json_int_t)peer_count(c->peers, FREEAL__ROLE__TRAINER), "selector",

@@ -74,18 +74,11 @@ enum err worker_send(struct worker *w, Freeal__Envelope *e)
 	return socket_send(w->socket, NULL, e);
 }
 
-static void return_send(struct worker *w, Freeal__WorkName **names, uint32_t *attempts, size_t n,
-			const char *reason)
+static void return_send(struct worker *w, Freeal__Return *body)
 {
-	Freeal__Return body = FREEAL__RETURN__INIT;
-	body.names = names;
-	body.n_names = n;
-	body.attempts = attempts;
-	body.n_attempts = n;
-	body.reason = (char *)reason;
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	e.body_case = FREEAL__ENVELOPE__BODY_RETURN_WORK;
-	e.return_work = &body;
+	e.return_work = body;
 	/* Not sent: the lease ends by itself, only later. */
 	err_ignore(worker_send(w, &e));
 }
@@ -97,7 +90,13 @@ void worker_return(struct worker *w, const Freeal__WorkName *name, const char *r
 		return;
 	Freeal__WorkName *names[1] = {&(*at)->name};
 	uint32_t attempts[1] = {(*at)->attempt};
-	return_send(w, names, attempts, 1, reason);
+	Freeal__Return body = FREEAL__RETURN__INIT;
+	body.names = names;
+	body.n_names = 1;
+	body.attempts = attempts;
+	body.n_attempts = 1;
+	body.reason = (char *)reason;
+	return_send(w, &body);
 	held_remove(&w->held, at);
 }
 
@@ -105,21 +104,11 @@ void worker_free(struct worker *w)
 {
 	if (!w)
 		return;
-	Freeal__WorkName *names[WORKS_PER_LEASE_MAX];
-	uint32_t attempts[WORKS_PER_LEASE_MAX];
-	size_t n = 0;
-	for (struct held *h = w->held.list.list_next; h != &w->held.list; h = h->list_next) {
-		if (h->result)
-			continue;
-		names[n] = &h->name;
-		attempts[n++] = h->attempt;
-		if (n == WORKS_PER_LEASE_MAX) {
-			return_send(w, names, attempts, n, "stopping");
-			n = 0;
-		}
-	}
-	if (n > 0)
-		return_send(w, names, attempts, n, "stopping");
+	Freeal__Return body = FREEAL__RETURN__INIT;
+	body.reason = (char *)"stopping";
+	body.leaving = true;
+	if (w->welcome)
+		return_send(w, &body);
 	while (w->held.list.list_next != &w->held.list)
 		held_remove(&w->held, held_find(&w->held, &w->held.list.list_next->name));
 	socket_free(w->socket);

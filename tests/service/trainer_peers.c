@@ -369,6 +369,7 @@ static void coordinator_take(struct peers *p, const Freeal__Envelope *e)
 		break;
 	case FREEAL__ENVELOPE__BODY_RETURN_WORK:
 		p->return_count += (uint32_t)e->return_work->n_names;
+		p->leaving_count += e->return_work->leaving;
 		break;
 	case FREEAL__ENVELOPE__BODY_CHUNK_REQUEST:
 		request_take(p, &p->coordinator, e->chunk_request);

@@ -28,7 +28,7 @@ struct peers {
 	int32_t labels[SAMPLE_COUNT]; /* a tenth is wrong, a twentieth missing */
 	/* What came. */
 	Freeal__Result *results[RESULT_COUNT_MAX];
-	uint32_t result_count, return_count, lease_renew_count;
+	uint32_t result_count, return_count, leaving_count, lease_renew_count;
 	uint32_t credit;	       /* as last told */
 	uint32_t sample_request_count; /* of the stream "samples" */
 	uint32_t model_request_count;  /* of the stream "model", served from p->model */

@@ -67,6 +67,23 @@ static void leases_of_one_who_is_gone_run_out_as_nobodys(void **state)
 	lease_table_free(t);
 }
 
+static void all_leases_of_a_peer_can_be_taken_back(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(100);
+	struct lease back;
+	for (uint64_t i = 0; i < 6; i++)
+		assert_int_equal(lease_add(t, i, 2, (uint32_t)(i % 2), 0), ERR_OK);
+	for (uint64_t i = 1; i < 6; i += 2) {
+		assert_true(lease_take_back(t, 1, &back));
+		assert_int_equal(back.index, i);
+		assert_int_equal(back.attempt, 2);
+	}
+	assert_false(lease_take_back(t, 1, &back));
+	assert_int_equal(lease_count(t), 3);
+	lease_table_free(t);
+}
+
 static void extended_leases_end_later_in_the_same_order(void **state)
 {
 	(void)state;
@@ -106,6 +123,7 @@ int main(void)
 	    cmocka_unit_test(expires_at_its_time),
 	    cmocka_unit_test(renewal_moves_end_and_holder),
 	    cmocka_unit_test(leases_of_one_who_is_gone_run_out_as_nobodys),
+	    cmocka_unit_test(all_leases_of_a_peer_can_be_taken_back),
 	    cmocka_unit_test(extended_leases_end_later_in_the_same_order),
 	    cmocka_unit_test(many_leases_in_one_bucket_keep_apart),
 	};
