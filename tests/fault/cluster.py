@@ -12,6 +12,7 @@ Services are `coordinator`, `selector`, `trainer-N` and `annotator-N`, each a Pr
 leaving the block ends all processes; a sanitizer's report or a death that the test did not
 cause fails it. FREEAL_BIN is the folder of the programs; FREEAL_SEED repeats a run.
 """
+import collections
 import http.client
 import json
 import os
@@ -80,7 +81,8 @@ class Cluster:
         self.acknowledged = {}  # id: text of each sample that was acknowledged
         self.services = {}
         self.tcp = tcp
-        self.epochs_seen = set()
+        self.supervised = {}  # name: what makes the options of its next start
+        self.deaths = collections.Counter()
         self.mock = self._mock_start(script, ["--latency-ms", str(latency_ms), *mock])
         (self.path / "task.yaml").write_text(task_text(self.mock.url, **(task or {})))
         self._addresses_make()
@@ -143,9 +145,10 @@ class Cluster:
     def __getitem__(self, name):
         return self.services[name]
 
-    def start(self):
-        for service in self.services.values():
-            if not service.alive():
+    def start(self, without=()):
+        """All services but those of these names, and those that run."""
+        for name, service in self.services.items():
+            if name not in without and not service.alive():
                 service.start()
         return self
 
@@ -207,9 +210,9 @@ class Cluster:
                 self.acknowledged.update((r["id"], r["text"]) for r in part)
         return total
 
-    def run(self, rows):
+    def run(self, rows, without=()):
         """Starts what is not running, takes the samples in and begins the rounds."""
-        self.start()
+        self.start(without)
         self.ingest(rows)
         self.post("/v1/start", b"{}")
         return self
@@ -235,6 +238,17 @@ class Cluster:
 
     # -- waiting
 
+    def supervise(self, name, options=dict):
+        """From now on every wait starts the service again when it has ended; `options()` gives
+        the arguments of Process.start. Counted in `deaths`."""
+        self.supervised[name] = options
+
+    def _restart_dead(self):
+        for name, options in self.supervised.items():
+            if not self.services[name].alive():
+                self.deaths[name] += 1
+                self.services[name].start(**options())
+
     def wait(self, condition, timeout=60, what="a condition"):
         """Until `condition()` is true; returns its value. A service that died is not waited for."""
         deadline = time.monotonic() + timeout
@@ -243,6 +257,7 @@ class Cluster:
             if value:
                 return value
             self.assert_nobody_died()
+            self._restart_dead()
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {timeout} s for {what}\n{self.describe()}")
             time.sleep(0.005)
@@ -303,6 +318,7 @@ class Cluster:
 
     def stop(self):
         """SIGTERM for everyone: I9."""
+        self.supervised.clear()
         alive = [s for s in self.services.values() if s.alive()]
         for service in alive:
             service.terminate()

@@ -13,25 +13,23 @@ class Process:
         self.name, self.argv, self.log, self.stop_seconds = name, argv, log, stop_seconds
         self.process = None
         self.starts = 0
-        self.paused = False
         self.ending = False  # by our doing, or expected
 
-    def start(self, crash=None, crash_list=None, environment=None):
-        """`crash`: "POINT:N,...", where the process is to die; then its death is expected."""
+    def start(self, crash=None, stop_at=None, crash_list=None, environment=None):
+        """`crash`: "POINT:N,...", where the process is to die; then its death is expected.
+        `stop_at`: where it is to stop until cont()."""
         if self.alive():
             raise AssertionError(f"{self.name} runs already")
         env = {**os.environ, **(environment or {})}
-        env.pop("CRASH_AT", None)
-        if crash:
-            env["CRASH_AT"] = crash
-        if crash_list:
-            env["CRASH_LIST"] = str(crash_list)
+        for name, value in (("CRASH_AT", crash), ("STOP_AT", stop_at), ("CRASH_LIST", crash_list)):
+            env.pop(name, None)
+            if value:
+                env[name] = str(value)
         argv = self.argv() if callable(self.argv) else self.argv
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=env, start_new_session=True)
         self.starts += 1
-        self.paused = False
         self.ending = crash is not None
         return self
 
@@ -59,14 +57,16 @@ class Process:
     def pause(self):
         """Returns once it has really stopped."""
         self.signal(signal.SIGSTOP)
-        self.paused = True
         deadline = time.monotonic() + 10
         while self.alive() and self.state() != "T" and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def cont(self):
         self.signal(signal.SIGCONT)
-        self.paused = False
+
+    def stopped(self):
+        """By pause() or at a point of `stop_at`."""
+        return self.alive() and self.state() == "T"
 
     def state(self):
         """The kernel's letter: R, S, T ..."""
@@ -79,10 +79,9 @@ class Process:
     def terminate(self):
         """SIGTERM, as `docker stop` sends it."""
         self.ending = True
-        if self.paused:
-            self.cont()
         if self.alive():
             self.signal(signal.SIGTERM)
+            self.signal(signal.SIGCONT)
 
     def wait(self, seconds):
         """Its exit code; negative: the signal that killed it."""
