@@ -24,6 +24,7 @@ static const struct command {
     {"ingest", command_ingest, "add samples to a project"},
     {"predict", command_predict, "label new text with a trained model"},
     {"backup", command_backup, "copy a project while it runs"},
+    {"keys", command_keys, "make the keys with which services on a network trust each other"},
     {"doctor", command_doctor, "check the installation and a project"},
 };
 

@@ -108,6 +108,13 @@ size_t auth_client_count(const struct auth *a)
 	return a->client_count;
 }
 
+bool auth_fits(const struct auth *server, const struct auth *client)
+{
+	const uint8_t *key = auth_server(client, server->role);
+	return key && memcmp(key, server->public, AUTH_KEY_BYTES) == 0 &&
+	       auth_client(server, client->public) == client->role;
+}
+
 void auth_server_set(struct auth *a, const struct auth *server)
 {
 	struct auth_peer *p = &a->servers[server->role];

@@ -30,8 +30,8 @@
 struct auth;
 
 /* Reads a key file, which has to be that role's. `path` NULL gives NULL: for ipc:// and inproc://
- * alone. ERR_INVALID with FILE:LINE for what its owner has to mend, a file that everybody may
- * read included; ERR_NOT_FOUND. */
+ * alone. ERR_INVALID with FILE:LINE for what its owner has to mend: a missing file and one that
+ * everybody may read included. */
 enum err auth_load(const char *path, Freeal__Role role, struct auth **ret_auth,
 		   struct err_msg *msg) WARN_UNUSED;
 /* A new pair, with no servers and clients. */
@@ -61,6 +61,9 @@ const uint8_t *auth_server(const struct auth *a, Freeal__Role role);
 /* The role that a client's key is listed with; FREEAL__ROLE__ROLE_NONE: it is not listed. */
 Freeal__Role auth_client(const struct auth *a, const uint8_t *public_key);
 size_t auth_client_count(const struct auth *a);
+
+/* `client` names this server, and the server lists this client. */
+bool auth_fits(const struct auth *server, const struct auth *client);
 
 /* `a` connects to `server`. */
 void auth_server_set(struct auth *a, const struct auth *server);

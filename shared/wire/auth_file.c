@@ -169,7 +169,7 @@ static enum err file_open(const char *path, struct stat *ret_stat, int *ret_fd, 
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return err_set(msg, ERR_NOT_FOUND,
+		return err_set(msg, ERR_INVALID,
 			       "there is no key file %s; `freeal keys DIR` makes them", path);
 	if (fd < 0 || fstat(fd, ret_stat) != 0) {
 		(void)err_set(msg, ERR_INVALID, "cannot read %s: %s", path, strerror(errno));

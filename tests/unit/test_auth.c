@@ -72,6 +72,10 @@ static void what_is_saved_is_loaded(void **state)
 	assert_memory_equal(auth_public(loaded), auth_public(server), AUTH_KEY_BYTES);
 	assert_memory_equal(auth_secret(loaded), auth_secret(server), AUTH_KEY_BYTES);
 	assert_int_equal(auth_client_count(loaded), 2);
+	assert_false(auth_fits(loaded, client));
+	auth_server_set(client, server);
+	assert_true(auth_fits(loaded, client));
+	assert_false(auth_fits(loaded, host));
 	assert_int_equal(auth_client(loaded, auth_public(client)), FREEAL__ROLE__TRAINER);
 	assert_int_equal(auth_client(loaded, auth_public(host)), FREEAL__ROLE__ANNOTATOR);
 	assert_int_equal(auth_client(loaded, auth_public(server)), FREEAL__ROLE__ROLE_NONE);
@@ -162,7 +166,7 @@ static void files_are_closed_to_others(void **state)
 		assert_non_null(strstr(msg.text, "chmod 600"));
 	}
 	assert_int_equal(unlink(b->path), 0);
-	assert_int_equal(auth_load(b->path, FREEAL__ROLE__TRAINER, &a, &msg), ERR_NOT_FOUND);
+	assert_int_equal(auth_load(b->path, FREEAL__ROLE__TRAINER, &a, &msg), ERR_INVALID);
 	assert_non_null(strstr(msg.text, "freeal keys"));
 }
 
