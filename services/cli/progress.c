@@ -266,11 +266,25 @@ static void show_line(struct progress *p, const json_t *status, uint64_t now_ms)
 	buf_done(&line);
 }
 
-static void show_alarm(struct progress *p, const json_t *status)
+/* A worker that is only being restarted is not spoken of. */
+static void add_missing(struct progress *p, const json_t *status, uint64_t now_ms,
+			struct buf *alarm)
+{
+	const char *missing = text_of(status, "missing");
+	if (strcmp(missing, p->missing) != 0)
+		p->missing_ms = now_ms;
+	(void)snprintf(p->missing, sizeof p->missing, "%s", missing);
+	if (missing[0] && now_ms - p->missing_ms >= PROGRESS_MISSING_MS)
+		buf_printf(alarm, "WAITING: no %s is connected; its log says why", missing);
+}
+
+static void show_alarm(struct progress *p, const json_t *status, uint64_t now_ms)
 {
 	struct buf alarm;
 	buf_init(&alarm, TEXT_BYTES_MAX);
 	progress_alarm(status, &alarm);
+	if (alarm.size == 0)
+		add_missing(p, status, now_ms, &alarm);
 	if (strncmp(buf_str(&alarm), p->alarm, sizeof p->alarm - 1) != 0) {
 		progress_end(p);
 		if (alarm.size)
@@ -285,7 +299,7 @@ static void show_alarm(struct progress *p, const json_t *status)
 
 void progress_show(struct progress *p, const json_t *status, uint64_t now_ms)
 {
-	show_alarm(p, status);
+	show_alarm(p, status, now_ms);
 	if (p->terminal)
 		show_block(p, status);
 	else

@@ -15,6 +15,8 @@
 #include <stdio.h>
 
 #define PROGRESS_LINE_MS 5000
+/* A kind of worker that is missing this long is spoken of. */
+#define PROGRESS_MISSING_MS 15000
 
 /* One line without an end, such as "round 0 annotate 10/40 (25 %), 5/s, 6 s left". */
 void progress_line(const json_t *status, struct buf *out);
@@ -35,6 +37,9 @@ struct progress {
 	char phase[64];	      /* phase and round of the last line */
 	char line[512];	      /* the last line, as far as it is compared */
 	char alarm[512];      /* the alarm that was printed last */
+	/* Kind of worker that is missing, and since when. */
+	char missing[32];
+	uint64_t missing_ms;
 };
 
 void progress_show(struct progress *p, const json_t *status, uint64_t now_ms);

@@ -170,6 +170,31 @@ static void lines_come_now_and_then(void **state)
 	json_decref(next);
 }
 
+static void a_missing_worker_is_spoken_of_after_a_while(void **state)
+{
+	(void)state;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	struct progress p = {.out = out};
+	json_t *without = load("{\"phase\":\"train\",\"missing\":\"trainer\"}");
+	json_t *with = load("{\"phase\":\"train\",\"missing\":null}");
+	progress_show(&p, without, 1000);
+	progress_show(&p, with, 2000);
+	progress_show(&p, without, 3000);
+	progress_show(&p, without, 2999 + PROGRESS_MISSING_MS);
+	assert_int_equal(fflush(out), 0);
+	assert_null(strstr(text, "WAITING"));
+	progress_show(&p, without, 3000 + PROGRESS_MISSING_MS);
+	progress_show(&p, with, 3001 + PROGRESS_MISSING_MS);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "freeal: WAITING: no trainer is connected; its log says why\n"
+				     "freeal: it goes on\n"));
+	free(text);
+	json_decref(without);
+	json_decref(with);
+}
+
 static void block_is_written_over(void **state)
 {
 	(void)state;
@@ -200,6 +225,7 @@ int main(void)
 	    cmocka_unit_test(alarm_names_the_reason),
 	    cmocka_unit_test(times_are_readable),
 	    cmocka_unit_test(lines_come_now_and_then),
+	    cmocka_unit_test(a_missing_worker_is_spoken_of_after_a_while),
 	    cmocka_unit_test(block_is_written_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
