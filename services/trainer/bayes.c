@@ -208,7 +208,7 @@ static void shard_predict(void *context, size_t shard)
 		for (size_t j = 0; j < b->k; j++)
 			if (b->class_scale[j] == 0.0f)
 				row[j] = ABSENT;
-		softmax(row, b->k, row);
+		(void)softmax(row, b->k, row);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "math/lbfgs.h"
 #include "math/parallel.h"
 #include "math/softmax.h"
+#include "math/vector.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct logistic {
 	const float *x;	  /* the parameters of this evaluation */
 	float *gradients; /* (SHARDS, size) */
 	float *logits;	  /* (SHARDS, class_count) */
+	struct vector_space *space;
 	double losses[SHARDS];
 };
 
@@ -43,8 +45,8 @@ static void shard_evaluate(void *context, size_t shard)
 		logits[0] = 0.0f;
 		memcpy(logits + skipped, l->x + bias, l->width * sizeof(*logits));
 		csr_row_times(&p->rows, p->row_numbers[i], 1.0f, l->x, l->width, logits + skipped);
-		loss += weight * (softmax_log_sum(logits, k) - logits[p->classes[i]]);
-		softmax(logits, k, logits);
+		float own = logits[p->classes[i]];
+		loss += weight * (softmax(logits, k, logits) - own);
 		logits[p->classes[i]] -= 1.0f;
 		for (size_t j = 0; j < l->width; j++) {
 			logits[skipped + j] *= weight;
@@ -60,23 +62,21 @@ static double logistic_evaluate(void *context, const float *x, float *ret_gradie
 	struct logistic *l = context;
 	const struct logistic_problem *p = l->problem;
 	size_t weight_count = p->rows.column_count * l->width;
-	float penalty = (float)(1.0 / p->inverse_penalty);
+	double penalty = 1.0 / p->inverse_penalty;
 	double loss = 0.0;
-	double square_sum = 0.0;
+	double bias_square = 0.0;
 
 	l->x = x;
 	parallel_for(p->thread_count, SHARDS, shard_evaluate, l);
 	for (size_t s = 0; s < SHARDS; s++)
 		loss += l->losses[s];
-	for (size_t i = 0; i < l->size; i++) {
-		float sum = i < weight_count ? penalty * x[i] : 0.0f;
-		for (size_t s = 0; s < SHARDS; s++)
-			sum += l->gradients[s * l->size + i];
-		ret_gradient[i] = sum;
+	double square = vector_sum(l->space, ret_gradient, penalty, x, l->gradients, SHARDS);
+	/* The bias is free. */
+	for (size_t i = weight_count; i < l->size; i++) {
+		ret_gradient[i] -= (float)penalty * x[i];
+		bias_square += (double)x[i] * x[i];
 	}
-	for (size_t i = 0; i < weight_count; i++)
-		square_sum += (double)x[i] * x[i];
-	return loss + 0.5 * square_sum / p->inverse_penalty;
+	return loss + 0.5 * penalty * (square - bias_square);
 }
 
 static bool logistic_cancelled(void *context)
@@ -108,8 +108,11 @@ enum err logistic_fit(const struct logistic_problem *problem, float *ret_weights
 	l.logits = malloc(SHARDS * k * sizeof(*l.logits));
 	float *x = calloc(l.size, sizeof(*x));
 	enum err err = ERR_NO_MEMORY;
-	if (l.gradients && l.logits && x) {
+	if (l.gradients && l.logits && x)
+		err = vector_space_new(l.size, problem->thread_count, &l.space);
+	if (!err) {
 		struct lbfgs_problem inner = {.size = l.size,
+					      .thread_count = problem->thread_count,
 					      .evaluate = logistic_evaluate,
 					      .cancelled = logistic_cancelled,
 					      .context = &l,
@@ -119,6 +122,7 @@ enum err logistic_fit(const struct logistic_problem *problem, float *ret_weights
 	}
 	if (!err)
 		logistic_unpack(&l, x, ret_weights, ret_bias);
+	vector_space_free(l.space);
 	free(l.gradients);
 	free(l.logits);
 	free(x);

@@ -205,7 +205,7 @@ static void row_predict(const struct ngram *m, const struct csr *rows, size_t ro
 {
 	memcpy(ret, m->bias, m->class_count * sizeof(*ret));
 	csr_row_times(rows, row, 1.0f, m->weights, m->class_count, ret);
-	softmax(ret, m->class_count, ret);
+	(void)softmax(ret, m->class_count, ret);
 }
 
 enum err ngram_fold_train(const struct features *f, const int32_t *labels, const uint32_t *folds,

@@ -1,6 +1,7 @@
 #include "trainer/robust.h"
 
 #include "base/rng.h"
+#include "math/simd.h"
 #include "math/softmax.h"
 
 #include <assert.h>
@@ -158,25 +159,44 @@ static void view_logits(const struct robust *r, const struct csr *rows, size_t r
 	csr_row_times(rows, row, 1.0f, r->weights, r->k, ret);
 }
 
-static void coordinate_step(float *weight, float *square, float gradient, float rate)
+/* AdaGrad (Duchi et al. 2011) on the gradients value * gradient[0 .. k-1]. */
+SIMD_VERSIONS
+static void coordinates_step(float *restrict weights, float *restrict squares,
+			     const float *restrict gradient, float value, float rate, size_t k)
 {
-	*square += gradient * gradient;
-	*weight -= rate * gradient / sqrtf(*square + 1e-12f);
+	for (size_t j = 0; j < k; j++) {
+		float g = value * gradient[j];
+		float square = squares[j] + g * g;
+		squares[j] = square;
+		weights[j] -= rate * g / sqrtf(square + 1e-12f);
+	}
+}
+
+/* The entries of a row lie far apart: fetched some of them ahead. */
+static void step_fetch(const struct robust *r, const struct csr *rows, uint64_t i, uint64_t end)
+{
+	enum { AHEAD = 4, LINE_FLOATS = 16 };
+	if (i + AHEAD >= end)
+		return;
+	size_t at = rows->columns[i + AHEAD] * r->k;
+	for (size_t j = 0; j < r->k; j += LINE_FLOATS) {
+		__builtin_prefetch(r->weights + at + j, 1);
+		__builtin_prefetch(r->squares + at + j, 1);
+	}
 }
 
 static void view_step(struct robust *r, const struct csr *rows, size_t row, const float *gradient,
 		      float rate)
 {
 	size_t k = r->k;
-	for (uint64_t i = rows->starts[row]; i < rows->starts[row + 1]; i++) {
+	uint64_t end = rows->starts[row + 1];
+	for (uint64_t i = rows->starts[row]; i < end; i++) {
 		size_t at = rows->columns[i] * k;
-		for (size_t j = 0; j < k; j++)
-			coordinate_step(&r->weights[at + j], &r->squares[at + j],
-					rows->values[i] * gradient[j], rate);
+		step_fetch(r, rows, i, end);
+		coordinates_step(r->weights + at, r->squares + at, gradient, rows->values[i], rate,
+				 k);
 	}
-	float *squares = r->squares + rows->column_count * k;
-	for (size_t j = 0; j < k; j++)
-		coordinate_step(&r->bias[j], &squares[j], gradient[j], rate);
+	coordinates_step(r->bias, r->squares + rows->column_count * k, gradient, 1.0f, rate, k);
 }
 
 /* Mixture of the clean places `a` and `b` of the batch. */

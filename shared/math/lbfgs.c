@@ -1,5 +1,7 @@
 #include "math/lbfgs.h"
 
+#include "math/vector.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,9 +11,11 @@ enum { PAIRS = 5, HALVINGS_MAX = 20 };
 
 struct lbfgs {
 	size_t size;
+	struct vector_space *space;
 	float *steps[PAIRS];	  /* s: changes of x */
 	float *changes[PAIRS];	  /* y: changes of the gradient */
 	double curvatures[PAIRS]; /* s . y */
+	double squares[PAIRS];	  /* y . y */
 	size_t pair_count;
 	size_t pair_next; /* the slot to write */
 	float *gradient;
@@ -21,32 +25,23 @@ struct lbfgs {
 	float *block; /* owns all vectors */
 };
 
-static double dot(const float *a, const float *b, size_t n)
+static void lbfgs_done(struct lbfgs *l)
 {
-	/* Four sums let the processor overlap the additions; their order is fixed. */
-	double sum[4] = {0.0, 0.0, 0.0, 0.0};
-	size_t i = 0;
-	for (; i + 4 <= n; i += 4)
-		for (size_t j = 0; j < 4; j++)
-			sum[j] += (double)a[i + j] * b[i + j];
-	for (; i < n; i++)
-		sum[0] += (double)a[i] * b[i];
-	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+	vector_space_free(l->space);
+	free(l->block);
 }
 
-static void add_scaled(float *a, double scale, const float *b, size_t n)
-{
-	float s = (float)scale;
-	for (size_t i = 0; i < n; i++)
-		a[i] += s * b[i];
-}
-
-static enum err lbfgs_init(struct lbfgs *l, size_t size)
+static enum err lbfgs_init(struct lbfgs *l, size_t size, size_t thread_count)
 {
 	*l = (struct lbfgs){.size = size};
+	enum err err = vector_space_new(size, thread_count, &l->space);
+	if (err)
+		return err;
 	l->block = calloc(size * (2 * PAIRS + 4), sizeof(float));
-	if (!l->block)
+	if (!l->block) {
+		lbfgs_done(l);
 		return ERR_NO_MEMORY;
+	}
 	float *p = l->block;
 	for (size_t i = 0; i < PAIRS; i++) {
 		l->steps[i] = p + 2 * i * size;
@@ -60,60 +55,74 @@ static enum err lbfgs_init(struct lbfgs *l, size_t size)
 	return ERR_OK;
 }
 
-/* direction = -H * gradient by the two-loop recursion. */
-static void lbfgs_direct(struct lbfgs *l)
+/* The pair that is `age` steps old. */
+static size_t pair_at(const struct lbfgs *l, size_t age)
+{
+	return (l->pair_next + 2 * PAIRS - 1 - age) % PAIRS;
+}
+
+/*
+ * direction = -H * gradient by the two-loop recursion; returns gradient . direction. Each
+ * pass over the vectors also makes the product that the next one needs.
+ */
+static double lbfgs_direct(struct lbfgs *l)
 {
 	double alphas[PAIRS];
-	for (size_t i = 0; i < l->size; i++)
-		l->direction[i] = -l->gradient[i];
-	for (size_t n = 0; n < l->pair_count; n++) {
-		size_t p = (l->pair_next + 2 * PAIRS - 1 - n) % PAIRS;
-		alphas[p] = dot(l->steps[p], l->direction, l->size) / l->curvatures[p];
-		add_scaled(l->direction, -alphas[p], l->changes[p], l->size);
+	size_t count = l->pair_count;
+	float *d = l->direction;
+	if (count == 0)
+		return vector_combine(l->space, d, -1.0, l->gradient, 0.0, NULL, l->gradient);
+	double product =
+	    vector_combine(l->space, d, -1.0, l->gradient, 0.0, NULL, l->steps[pair_at(l, 0)]);
+	for (size_t age = 0; age < count; age++) {
+		size_t p = pair_at(l, age);
+		const float *with = age + 1 < count ? l->steps[pair_at(l, age + 1)] : l->changes[p];
+		alphas[p] = product / l->curvatures[p];
+		product = vector_combine(l->space, d, 1.0, d, -alphas[p], l->changes[p], with);
 	}
-	if (l->pair_count) {
-		size_t p = (l->pair_next + PAIRS - 1) % PAIRS;
-		double scale = l->curvatures[p] / dot(l->changes[p], l->changes[p], l->size);
-		for (size_t i = 0; i < l->size; i++)
-			l->direction[i] *= (float)scale;
+	size_t newest = pair_at(l, 0);
+	double scale = l->curvatures[newest] / l->squares[newest];
+	for (size_t age = count; age-- > 0;) {
+		size_t p = pair_at(l, age);
+		const float *with = age > 0 ? l->changes[pair_at(l, age - 1)] : l->gradient;
+		double beta = scale * product / l->curvatures[p];
+		product =
+		    vector_combine(l->space, d, scale, d, alphas[p] - beta, l->steps[p], with);
+		scale = 1.0;
 	}
-	for (size_t n = l->pair_count; n-- > 0;) {
-		size_t p = (l->pair_next + 2 * PAIRS - 1 - n) % PAIRS;
-		double beta = dot(l->changes[p], l->direction, l->size) / l->curvatures[p];
-		add_scaled(l->direction, alphas[p] - beta, l->steps[p], l->size);
-	}
+	return product;
 }
 
 /* Keeps (x_next - x, gradient_next - gradient) and moves to the new point. */
 static void lbfgs_accept(struct lbfgs *l, float *x)
 {
 	size_t p = l->pair_next;
-	for (size_t i = 0; i < l->size; i++) {
-		l->steps[p][i] = l->x_next[i] - x[i];
-		l->changes[p][i] = l->gradient_next[i] - l->gradient[i];
-	}
-	l->curvatures[p] = dot(l->steps[p], l->changes[p], l->size);
+	float *s = l->steps[p], *y = l->changes[p];
+	(void)vector_combine(l->space, s, 1.0, l->x_next, -1.0, x, NULL);
+	l->curvatures[p] = vector_combine(l->space, y, 1.0, l->gradient_next, -1.0, l->gradient, s);
+	l->squares[p] = vector_dot(l->space, y, y);
 	/* A pair without positive curvature would spoil the approximation. */
-	if (l->curvatures[p] > 1e-12 * dot(l->changes[p], l->changes[p], l->size)) {
+	if (l->curvatures[p] > 1e-12 * l->squares[p]) {
 		l->pair_next = (p + 1) % PAIRS;
 		if (l->pair_count < PAIRS)
 			l->pair_count++;
 	}
 	memcpy(x, l->x_next, l->size * sizeof(float));
-	memcpy(l->gradient, l->gradient_next, l->size * sizeof(float));
+	float *gradient = l->gradient;
+	l->gradient = l->gradient_next;
+	l->gradient_next = gradient;
 }
 
-/* False where no step along the direction decreases the value any more. */
-static bool lbfgs_search(struct lbfgs *l, const struct lbfgs_problem *problem, float *x,
-			 double *value)
+/* False where no step along the direction, whose slope is given, decreases the value any
+ * more. */
+static bool lbfgs_search(struct lbfgs *l, const struct lbfgs_problem *problem, double slope,
+			 float *x, double *value)
 {
-	double slope = dot(l->gradient, l->direction, l->size);
 	double step = 1.0;
 	if (l->pair_count == 0)
 		step = 1.0 / fmax(1.0, sqrt(-slope));
 	for (size_t n = 0; slope < 0.0 && n < HALVINGS_MAX; n++, step *= 0.5) {
-		memcpy(l->x_next, x, l->size * sizeof(float));
-		add_scaled(l->x_next, step, l->direction, l->size);
+		(void)vector_combine(l->space, l->x_next, 1.0, x, step, l->direction, NULL);
 		double next = problem->evaluate(problem->context, l->x_next, l->gradient_next);
 		if (next <= *value + 1e-4 * step * slope) {
 			*value = next;
@@ -128,22 +137,22 @@ enum err lbfgs_minimize(const struct lbfgs_problem *problem, float *x)
 {
 	assert(problem->size > 0);
 	struct lbfgs l;
-	enum err err = lbfgs_init(&l, problem->size);
+	enum err err = lbfgs_init(&l, problem->size, problem->thread_count);
 	if (err)
 		return err;
 	double value = problem->evaluate(problem->context, x, l.gradient);
-	double enough = problem->tolerance * sqrt(dot(l.gradient, l.gradient, l.size));
+	double enough = problem->tolerance * sqrt(vector_dot(l.space, l.gradient, l.gradient));
 	for (size_t n = 0; n < problem->iterations_max; n++) {
 		if (problem->cancelled && problem->cancelled(problem->context)) {
 			err = ERR_CANCELLED;
 			break;
 		}
-		if (sqrt(dot(l.gradient, l.gradient, l.size)) <= enough)
+		if (sqrt(vector_dot(l.space, l.gradient, l.gradient)) <= enough)
 			break;
-		lbfgs_direct(&l);
-		if (!lbfgs_search(&l, problem, x, &value))
+		double slope = lbfgs_direct(&l);
+		if (!lbfgs_search(&l, problem, slope, x, &value))
 			break;
 	}
-	free(l.block);
+	lbfgs_done(&l);
 	return err;
 }

@@ -12,7 +12,8 @@
 #include <stddef.h>
 
 struct lbfgs_problem {
-	size_t size; /* parameters */
+	size_t size;	     /* parameters */
+	size_t thread_count; /* 0 counts as 1; the result doesn't depend on it */
 	/* Value at x (size); writes the gradient (size). */
 	double (*evaluate)(void *context, const float *x, float *ret_gradient);
 	/* Asked before every step: true stops with ERR_CANCELLED. May be NULL. */
