@@ -341,6 +341,8 @@ static void turn_commit(struct coordinator *c)
 		if (e)
 			coordinator_fatal(c, e, "commit");
 	}
+	if (c->served_count > 0)
+		status_publish(c); /* who is answered finds it there */
 	for (size_t i = 0; i < c->served_count; i++) {
 		if (c->fatal)
 			c->served[i]->result = c->fatal;

@@ -77,11 +77,12 @@ static json_t *status_json(struct coordinator *c)
 	bool paused = phase_asks(c->state.phase) && coordinator_requests_left(c) == 0 &&
 		      lease_count(c->leases) == 0;
 	return json_pack(
-	    "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
+	    "{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
 	    "s:o, s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
 	    "task", c->project->task, "phase", round_phase_name(c->state.phase), "round",
 	    (json_int_t)c->state.round, "rounds", (json_int_t)c->project->n_rounds, "samples",
-	    (json_int_t)c->sample_count, "labelled", (json_int_t)labelled_count(c), "done",
+	    (json_int_t)c->sample_count, "in_round", (json_int_t)c->state.sample_count, "frozen",
+	    (int)c->state.frozen, "labelled", (json_int_t)labelled_count(c), "done",
 	    (json_int_t)done, "total", (json_int_t)total, "rate",
 	    seconds > 0 ? (double)fresh / seconds : 0.0, "requests",
 	    (json_int_t)c->counters.requests, "tokens_in", (json_int_t)c->counters.tokens_in,

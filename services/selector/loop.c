@@ -60,9 +60,9 @@ static void job_log(const struct job *j, enum log_level level, const char *event
 	static const char *const kinds[] = {"select", "retrieve", "refit"};
 	bool refit = j->rows == HISTORY_CLEAN;
 	log_write(level, event, "kind=%s round=%u %s=%u%s%s", kinds[j->rows],
-		  refit ? losses_round(j->losses) : j->part, refit ? "epoch" : "attempt",
-		  refit ? losses_epoch(j->losses) : j->work->attempt, reason ? " reason=" : "",
-		  reason ? reason : "");
+		  refit ? losses_round(j->losses) : j->work->name->round,
+		  refit ? "epoch" : "attempt", refit ? losses_epoch(j->losses) : j->work->attempt,
+		  reason ? " reason=" : "", reason ? reason : "");
 }
 
 static void classes_set(struct loop *l, size_t class_count)
