@@ -391,9 +391,9 @@ static void coordinator_turn(struct coordinator *c)
 		return;
 	if (c->socket)
 		dispatch_leases(c);
-	/* Orders only read, but through the writer's transaction. */
-	if (c->txn)
-		turn_commit(c);
+	/* Orders only read, though through the writer's transaction: there is nothing to commit. */
+	store_abort(c->txn);
+	c->txn = NULL;
 	if (c->pending.result)
 		(void)stream_pull_tick(&c->pending.pull, c->socket, c->now_ms);
 	status_publish(c);
