@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "coordinator/allowance.h"
 #include "coordinator/backup.h"
 #include "coordinator/ingest.h"
 #include "coordinator/labels.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <sodium.h>
@@ -21,9 +23,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define BODY_BYTES_MAX (64u << 20)
-#define BODIES_BYTES_MAX (96u << 20) /* of all requests that are under way */
-#define CONNECTIONS_MAX 64
+#define BODY_BYTES_MAX (16u << 20)   /* more than any one sample takes */
+#define BODIES_BYTES_MAX (48u << 20) /* of all requests that are under way */
+#define BODY_WAIT_MS 20000	     /* for room among them */
+#define CONNECTIONS_MAX 256
+#define THREAD_STACK_BYTES (1u << 20)
 #define IDLE_TIMEOUT_S 60
 #define TOKEN_BYTES_MAX 128
 #define LABELS_BLOCK_BYTES (64u << 10)
@@ -35,14 +39,14 @@ struct http {
 	char token[TOKEN_BYTES_MAX];
 	uint16_t port;
 	atomic_bool backup_running;
-	atomic_size_t bodies_bytes; /* of all requests that are under way */
+	struct allowance allowance; /* of all bodies that are under way */
 };
 
 /* One request: its body so far. */
 struct exchange {
 	struct buf body;
-	size_t counted; /* bytes of it in http.bodies_bytes */
-	bool busy;	/* all bodies together are too large: this one is let go */
+	size_t taken;	  /* of the allowance */
+	unsigned refused; /* its status, decided before the body came; 0: it is not */
 };
 
 /* A labels download: rows are made as the client reads. */
@@ -360,24 +364,31 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 	return reply_error(connection, 404, "no such resource");
 }
 
-/* Lets the body's share of what all may take go. */
-static void body_release(struct http *h, struct exchange *x)
+static size_t body_bytes_told(struct MHD_Connection *connection)
 {
-	(void)atomic_fetch_sub(&h->bodies_bytes, x->counted);
-	x->counted = 0;
-	buf_done(&x->body);
+	const char *text =
+	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+	char *end;
+	errno = 0;
+	unsigned long long bytes = text ? strtoull(text, &end, 10) : BODY_BYTES_MAX;
+	return errno || (text && *end) || bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
 }
 
-static void body_add(struct http *h, struct exchange *x, const char *data, size_t size)
+/* What a request may send is decided before it is read; what it may not is read and let go, so
+ * that the client is there for the answer. */
+static void request_begin(struct http *h, struct MHD_Connection *connection, const char *method,
+			  struct exchange *x)
 {
-	if (x->busy || buf_error(&x->body))
-		return;
-	size_t before = atomic_fetch_add(&h->bodies_bytes, size);
-	x->counted += size;
-	buf_add(&x->body, data, size);
-	x->busy = before + size > BODIES_BYTES_MAX;
-	if (x->busy)
-		body_release(h, x);
+	bool posts = strcmp(method, "POST") == 0;
+	size_t bytes = posts ? body_bytes_told(connection) : 0;
+	x->refused = authorized(h, connection) ? 0 : 401;
+	if (!x->refused && bytes > BODY_BYTES_MAX)
+		x->refused = 413;
+	if (!x->refused && allowance_take(&h->allowance, bytes, BODY_WAIT_MS))
+		x->refused = 503;
+	if (!x->refused)
+		x->taken = bytes;
+	buf_init(&x->body, x->taken);
 }
 
 static enum MHD_Result request_take(void *context, struct MHD_Connection *connection,
@@ -391,28 +402,29 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
 		x = calloc(1, sizeof *x);
 		if (!x)
 			return MHD_NO;
-		buf_init(&x->body, BODY_BYTES_MAX);
+		request_begin(h, connection, method, x);
 		*state = x;
 		return MHD_YES;
 	}
 	if (*data_bytes > 0) {
-		body_add(h, x, data, *data_bytes);
+		buf_add(&x->body, data, *data_bytes);
 		*data_bytes = 0;
 		return MHD_YES;
 	}
 	if (strcmp(url, "/healthz") == 0)
 		return reply_json(connection, 200, "{\"ok\":true}\n");
-	if (!authorized(h, connection))
+	if (x->refused == 401)
 		return reply_error(connection, 401, "the bearer token is missing or wrong");
-	if (x->busy)
+	if (x->refused == 503)
 		return reply_busy(connection, "too much is being sent at once");
-	if (buf_error(&x->body))
-		return reply_error(connection, 413, "the body is larger than 64 MiB");
-	if (strcmp(method, "POST") == 0)
-		return route_post(h, connection, url, &x->body);
 	if (strcmp(method, "GET") == 0)
 		return route_get(h, connection, url);
-	return reply_error(connection, 405, "GET or POST");
+	if (strcmp(method, "POST") != 0)
+		return reply_error(connection, 405, "GET or POST");
+	if (x->refused || buf_error(&x->body))
+		return reply_error(connection, 413,
+				   "the body is larger than 16 MiB; send fewer samples at once");
+	return route_post(h, connection, url, &x->body);
 }
 
 static void request_done(void *context, struct MHD_Connection *connection, void **state,
@@ -420,9 +432,12 @@ static void request_done(void *context, struct MHD_Connection *connection, void 
 {
 	(void)connection;
 	(void)code;
+	struct http *h = context;
 	struct exchange *x = *state;
-	if (x)
-		body_release(context, x);
+	if (x) {
+		allowance_return(&h->allowance, x->taken);
+		buf_done(&x->body);
+	}
 	free(x);
 	*state = NULL;
 }
@@ -444,6 +459,14 @@ static enum err address_parse(const char *address, struct sockaddr_in *ret, stru
 	return ERR_OK;
 }
 
+/* Bodies come and go on many threads. What each thread's heap would keep of them goes back to
+ * the system at once. */
+static void memory_settle(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	(void)mallopt(M_ARENA_MAX, 4);
+}
+
 enum err http_start(struct coordinator *c, const char *address, const char *token,
 		    struct http **ret_http, struct err_msg *msg)
 {
@@ -455,6 +478,8 @@ enum err http_start(struct coordinator *c, const char *address, const char *toke
 	if (!h)
 		return err_set(msg, ERR_NO_MEMORY, "out of memory");
 	h->c = c;
+	memory_settle();
+	allowance_init(&h->allowance, BODIES_BYTES_MAX);
 	(void)snprintf(h->token, sizeof h->token, "%s", token);
 	h->daemon = MHD_start_daemon(
 	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
@@ -462,7 +487,7 @@ enum err http_start(struct coordinator *c, const char *address, const char *toke
 	    0, NULL, NULL, request_take, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at,
 	    MHD_OPTION_NOTIFY_COMPLETED, request_done, h, MHD_OPTION_CONNECTION_LIMIT,
 	    (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-	    MHD_OPTION_END);
+	    MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);
 	const union MHD_DaemonInfo *info =
 	    h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
 	if (!info) {
@@ -484,7 +509,9 @@ void http_stop(struct http *h)
 {
 	if (!h)
 		return;
+	allowance_close(&h->allowance);
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
+	allowance_done(&h->allowance);
 	free(h);
 }

@@ -41,6 +41,8 @@ static bool buf_reserve(struct buf *b, size_t more)
 	size_t capacity = b->capacity ? b->capacity : 64;
 	while (capacity < need)
 		capacity *= 2;
+	if (capacity > b->size_max + 1)
+		capacity = b->size_max + 1;
 	char *data = realloc(b->data, capacity);
 	if (!data) {
 		b->error = ERR_NO_MEMORY;
