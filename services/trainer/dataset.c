@@ -1,5 +1,6 @@
 #include "trainer/dataset.h"
 
+#include "base/crash.h"
 #include "base/limits.h"
 #include "store/audit.h"
 
@@ -219,7 +220,9 @@ enum err dataset_samples_add(struct dataset *d, uint64_t first, const Freeal__Sa
 		store_abort(t);
 		return e;
 	}
+	crash_point("replica_before");
 	e = store_commit(t);
+	crash_point("replica_after");
 	if (!e)
 		d->sample_count = first + chunk->n_rows;
 	return e;

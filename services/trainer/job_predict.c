@@ -1,4 +1,5 @@
 /* PREDICT: the final model's class of each sample of a block. */
+#include "base/crash.h"
 #include "base/folder.h"
 #include "math/softmax.h"
 #include "trainer/checkpoint.h"
@@ -64,6 +65,7 @@ enum err job_predict(struct job *j, struct job_context *c)
 		e = features_weigh(ngram_parts(c->model).vocabulary, v->texts, v->text_bytes,
 				   v->count, &j->cancel, &f, &j->msg);
 	dataset_view_close(v);
+	crash_point("predict_block");
 	if (!e) {
 		ngram_predict_rows(c->model, f, c->thread_count, probabilities);
 		outcome_fill(o, probabilities, class_count);

@@ -5,6 +5,8 @@
 #ifndef FREEAL_TRAINER_PROGRESS_H
 #define FREEAL_TRAINER_PROGRESS_H
 
+#include "base/crash.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +19,7 @@ struct progress {
 
 static inline bool progress_cancelled(const struct progress *p)
 {
+	crash_point("train_step");
 	return p && p->cancel && atomic_load_explicit(p->cancel, memory_order_relaxed);
 }
 

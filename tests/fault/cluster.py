@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -235,6 +236,14 @@ class Cluster:
     def asked(self):
         """The requests for labels that the LLM has got so far."""
         return [r for r in self.mock.records() if r["kind"] == "label"]
+
+    def forget_project(self):
+        """Removes the stopped coordinator's data; selector and trainers keep theirs."""
+        for path in self.project.iterdir():
+            if path.name in ("selector", "trainer"):
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.acknowledged.clear()
 
     # -- waiting
 
