@@ -6,10 +6,12 @@
 #include <zmq.h>
 
 #define HELLO_RETRY_MS 1000u
+#define HELLO_UNSENT_MS 50u	 /* as often as the socket tries to connect */
 #define SELECTOR_SILENT_MS 5000u /* after which it may be another process */
 #define MESSAGES_PER_TURN_MAX 1000
 
-static void hello_send(struct loop *l)
+/* False: it is not connected yet. */
+static bool hello_send(struct loop *l)
 {
 	Freeal__Hello hello = FREEAL__HELLO__INIT;
 	hello.role = FREEAL__ROLE__TRAINER;
@@ -19,8 +21,7 @@ static void hello_send(struct loop *l)
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	e.body_case = FREEAL__ENVELOPE__BODY_HELLO;
 	e.hello = &hello;
-	/* Said again until the selector is heard. */
-	err_ignore(socket_send(l->selector, NULL, &e));
+	return socket_send(l->selector, NULL, &e) == ERR_OK;
 }
 
 void selector_connect(struct loop *l, const char *endpoint)
@@ -95,8 +96,8 @@ uint64_t selector_tick(struct loop *l)
 	bool silent = l->selector_heard_ms == 0 ||
 		      (waiting && l->now_ms - l->selector_heard_ms >= SELECTOR_SILENT_MS);
 	if (silent && l->now_ms >= l->hello_due_ms) {
-		hello_send(l);
-		l->hello_due_ms = l->now_ms + HELLO_RETRY_MS;
+		/* Said again until the selector is heard. */
+		l->hello_due_ms = l->now_ms + (hello_send(l) ? HELLO_RETRY_MS : HELLO_UNSENT_MS);
 	}
 	struct err_msg notice;
 	if (socket_notice(l->selector, l->now_ms, &notice))

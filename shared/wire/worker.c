@@ -12,6 +12,7 @@
 
 #define EPOCH_BYTES 16
 #define HELLO_RETRY_MS 1000
+#define DOWN_POLL_MS 50 /* as often as the socket tries to connect */
 #define HEARTBEAT_DEFAULT_MS 1000
 #define RESULT_RESEND_MS 5000
 #define MESSAGES_PER_DRAIN_MAX 1000
@@ -323,7 +324,8 @@ static uint64_t jittered(struct worker *w, uint32_t interval_ms)
 	return interval_ms - interval_ms / 10 + rng_below(&w->jitter, interval_ms / 5 + 1);
 }
 
-static void hello_send(struct worker *w)
+/* False: nobody is connected yet. */
+static bool hello_send(struct worker *w)
 {
 	Freeal__Hello hello = FREEAL__HELLO__INIT;
 	hello.role = w->role;
@@ -333,7 +335,7 @@ static void hello_send(struct worker *w)
 	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 	e.body_case = FREEAL__ENVELOPE__BODY_HELLO;
 	e.hello = &hello;
-	err_ignore(worker_send(w, &e));
+	return worker_send(w, &e) == ERR_OK;
 }
 
 static uint32_t worker_capacity(const struct worker *w)
@@ -430,12 +432,16 @@ static void results_resend_due(struct worker *w, uint64_t now_ms)
 
 uint64_t worker_tick(struct worker *w, uint64_t now_ms)
 {
-	if (socket_down(w->socket))
+	if (socket_down(w->socket)) {
+		/* The first word on a new connection, and not lost on one that ends. */
 		w->welcome = false;
+		w->hello_due_ms = 0;
+		return now_ms + DOWN_POLL_MS;
+	}
 	if (!w->welcome) {
 		if (now_ms >= w->hello_due_ms) {
-			hello_send(w);
-			w->hello_due_ms = now_ms + jittered(w, HELLO_RETRY_MS);
+			uint32_t wait_ms = hello_send(w) ? HELLO_RETRY_MS : DOWN_POLL_MS;
+			w->hello_due_ms = now_ms + jittered(w, wait_ms);
 		}
 		return w->hello_due_ms;
 	}
