@@ -76,8 +76,20 @@ class Process:
         except OSError:
             return "X"
 
+    def catches_sigterm(self):
+        """It has come so far in its start."""
+        try:
+            with open(f"/proc/{self.process.pid}/status", encoding="ascii", errors="replace") as status:
+                caught = [line.split()[1] for line in status if line.startswith("SigCgt")]
+        except OSError:
+            return False
+        return bool(caught) and int(caught[0], 16) >> (signal.SIGTERM - 1) & 1 == 1
+
     def terminate(self):
-        """SIGTERM, as `docker stop` sends it."""
+        """SIGTERM, as `docker stop` sends it, but not in the first milliseconds of a process."""
+        deadline = time.monotonic() + 10
+        while self.alive() and not self.catches_sigterm() and time.monotonic() < deadline:
+            time.sleep(0.001)
         self.ending = True
         if self.alive():
             self.signal(signal.SIGTERM)
