@@ -15,6 +15,7 @@
 #include "cli/results.h"
 #include "cli/session.h"
 #include "config/option.h"
+#include "config/project.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +31,7 @@ struct backup {
 	struct path folder;	    /* DIR */
 	struct path store, fresh;   /* DIR/coordinator; what becomes it */
 	struct path task, data;	    /* DIR/task.yaml; data.mdb in `fresh` */
+	struct path mark;	    /* PROJECT_COPY_MARK in `fresh` */
 	struct path model, partial; /* DIR/model; what becomes it */
 };
 
@@ -43,6 +45,8 @@ static enum err paths_set(struct backup *b, const char *folder, struct err_msg *
 		e = path_set(&b->fresh, msg, "%s/coordinator.new", dir);
 	if (!e)
 		e = path_set(&b->data, msg, "%s/coordinator.new/data.mdb", dir);
+	if (!e)
+		e = path_set(&b->mark, msg, "%s/coordinator.new/" PROJECT_COPY_MARK, dir);
 	if (!e)
 		e = path_set(&b->task, msg, "%s/task.yaml", dir);
 	if (!e)
@@ -119,6 +123,9 @@ static enum err model_fetch(struct session *s, const struct backup *b, struct er
 
 static enum err store_put(const struct backup *b, struct err_msg *msg)
 {
+	FILE *mark = fopen(b->mark.text, "we");
+	if (!mark || fclose(mark) != 0)
+		return err_set(msg, ERR_IO, "cannot write %s: %s", b->mark.text, strerror(errno));
 	enum err e = folder_sync(b->fresh.text, msg);
 	if (!e && rename(b->fresh.text, b->store.text) != 0)
 		e = err_set(msg, ERR_IO, "cannot put the copy at %s: %s", b->store.text,

@@ -201,6 +201,12 @@ static enum err task_open(struct coordinator *c, const char *task_path, struct e
 	return c->project ? ERR_OK : err_set(msg, ERR_NO_MEMORY, "out of memory");
 }
 
+/* Where the store says that it is a copy. */
+static void copy_mark_path(const struct coordinator *c, char *path, size_t size)
+{
+	(void)snprintf(path, size, "%s/coordinator/" PROJECT_COPY_MARK, c->project_dir);
+}
+
 /* The project's id: as stored, else a fresh one. */
 static enum err id_set(Freeal__Project *fresh, const Freeal__Project *old)
 {
@@ -208,7 +214,7 @@ static enum err id_set(Freeal__Project *fresh, const Freeal__Project *old)
 	if (!fresh->id.data)
 		return ERR_NO_MEMORY;
 	fresh->id.len = PROJECT_ID_BYTES;
-	if (old && old->id.len == PROJECT_ID_BYTES)
+	if (old)
 		memcpy(fresh->id.data, old->id.data, PROJECT_ID_BYTES);
 	else if (getrandom(fresh->id.data, PROJECT_ID_BYTES, 0) != PROJECT_ID_BYTES)
 		return ERR_IO;
@@ -228,8 +234,10 @@ static enum err project_store(struct coordinator *c, const char *task_path, stru
 	enum err e = meta_get(coordinator_txn(c), "project", &freeal__project__descriptor, &old);
 	if (e && e != ERR_NOT_FOUND)
 		return err_set(msg, e, "cannot read the project");
-	bool known = old && old->id.len == PROJECT_ID_BYTES;
-	e = id_set(c->project, old);
+	char mark[1200];
+	copy_mark_path(c, mark, sizeof mark);
+	bool known = old && old->id.len == PROJECT_ID_BYTES && access(mark, F_OK) != 0;
+	e = id_set(c->project, known ? old : NULL);
 	if (e)
 		(void)err_set(msg, e, "cannot make the project's id: %s", err_str(e));
 	if (!e && old) {
@@ -361,8 +369,12 @@ static enum err project_open(struct coordinator *c, const struct coordinator_con
 				      err_str(e));
 	}
 	if (!e) {
+		char mark[1200];
 		e = store_commit(c->txn);
 		c->txn = NULL;
+		copy_mark_path(c, mark, sizeof mark);
+		if (!e)
+			(void)unlink(mark);
 	}
 	if (e && made) {
 		store_abort(c->txn);

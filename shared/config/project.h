@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+/* A coordinator's store beside a file of this name is a copy: it takes another id, because
+ * what selector and trainers keep of the original may be of later than the copy. */
+#define PROJECT_COPY_MARK "copied"
+
 /*
  * A copy of the task as a message; `version` is to grow with each change of the task
  * file. Free with freeal__project__free_unpacked(p, NULL). NULL: no memory.

@@ -1,9 +1,10 @@
 """A service whose store is gone: what others can't do without it is made again, in the same
 round, and the labels are those of a run that lost nothing."""
 import shutil
+import subprocess
 import unittest
 
-from cluster import Cluster, main
+from cluster import BIN, Cluster, main
 from topics import samples
 
 ROWS = samples(160)
@@ -107,6 +108,26 @@ class Lost(unittest.TestCase):
                 self.lose(cluster, "trainer-0")
                 cluster["coordinator"].start()
                 self.finish(cluster, 1)
+
+    def test_a_backup_beside_what_selector_and_trainer_stored_later(self):
+        """It is older than theirs, and goes another way from there on: nothing of them is used."""
+        script = [{"count": 0, "share": 0.5, "delay_ms": 60}]
+        with Cluster(annotators=2, latency_ms=20, script=script, task={"concurrency": 4}) as cluster:
+            cluster.run(ROWS)
+            cluster.wait_phase("annotate", round=0, done=30)
+            port = (cluster.path / "port").read_text().strip()
+            subprocess.run([BIN / "freeal", "backup", cluster.path / "copy", "--server", f"127.0.0.1:{port}",
+                            "--token-file", cluster.project / "token"], check=True, capture_output=True)
+            cluster.finish()
+            cluster.stop()
+            shutil.rmtree(cluster.project / "coordinator")
+            shutil.copytree(cluster.path / "copy" / "coordinator", cluster.project / "coordinator")
+            cluster.start()
+            cluster.wait(lambda: cluster.status().get("phase") == "annotate", what="the copy's state")
+            cluster.finish()
+            self.assertFalse((cluster.project / "coordinator" / "copied").exists())
+            self.assertEqual((cluster.labels_text(), cluster.model()), self.wanted)
+            cluster.audit()
 
     def test_what_is_lost_again_and_again_ends_the_run(self):
         with Cluster() as cluster:
