@@ -412,6 +412,16 @@ static void phase_twice(struct store_txn *t)
 	round_put(t, SAMPLES, FREEAL__PHASE__SELECT_PHASE);
 }
 
+static void round_too_late(struct store_txn *t)
+{
+	Freeal__RoundRecord r = FREEAL__ROUND_RECORD__INIT;
+	r.round = 1;
+	put(t, TABLE_ROUNDS, store_key_u64(1), &r.base); /* fine: it went back from there */
+	r.round = 2;
+	r.asked = 1;
+	put(t, TABLE_ROUNDS, store_key_u64(2), &r.base);
+}
+
 static void pool_lose(struct store_txn *t)
 {
 	struct store_key key = store_key_u64(2);
@@ -508,6 +518,7 @@ static const struct mutation {
     {"watermark_high", watermark_high, "I1 FAILED: the state knows 5 samples, 4 are there"},
     {"watermark_low", watermark_low, "I4 FAILED: sample 3 was asked in round 0 of 3 samples"},
     {"phase_twice", phase_twice, "I4 FAILED: round 0 ended its phase select twice"},
+    {"round_too_late", round_too_late, "I4 FAILED: round 2 asked 1 samples; the state is at 0\n"},
     {"pool_lose", pool_lose, "I4 FAILED: the newest pool, 2, is not there"},
     {"pool_too_new", pool_too_new, "I4 FAILED: pool 3 says version 3; the state's newest is 2"},
     {"pool_of_other_text", pool_of_other_text, "I4 FAILED: pool 2, demonstration 0 is not sample"},
