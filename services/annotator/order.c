@@ -1,6 +1,7 @@
 #include "annotator/order.h"
 
 #include "annotator/prompt.h"
+#include "base/crash.h"
 #include "base/limits.h"
 #include "config/project.h"
 
@@ -37,6 +38,7 @@ static enum err annotate_write(const Freeal__Project *project, const struct pool
 	if (e)
 		return e;
 	struct prompt_text text = {o->text.data, o->text.len};
+	crash_text(o->text.data, o->text.len);
 	e = prompt_annotate(project, project_config_of(project, ask->work->name->round),
 			    demonstrations, o->n_demonstrations, text, ask->ask_no, false, out);
 	return e ? err_set(msg, e, "the prompt: %s", err_str(e)) : ERR_OK;

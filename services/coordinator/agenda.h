@@ -26,6 +26,14 @@ bool agenda_settle(struct agenda *a, uint64_t index);
 bool agenda_next(struct agenda *a, uint64_t *ret_index, uint32_t *ret_attempt);
 /* The item comes back, to be handed out before the others. ERR_NO_MEMORY. */
 enum err agenda_return(struct agenda *a, uint64_t index, uint32_t attempt) WARN_UNUSED;
+/* The item comes back from a worker that was lost with it, `losses` of them by now: it may be
+ * what ends them. agenda_next_suspect alone hands it out. ERR_NO_MEMORY. */
+enum err agenda_suspect(struct agenda *a, uint64_t index, uint32_t attempt,
+			uint32_t losses) WARN_UNUSED;
+/* The suspect that waits longest, which is out from then on; false also where it has more than
+ * `losses_max`. */
+bool agenda_next_suspect(struct agenda *a, uint32_t losses_max, uint64_t *ret_index,
+			 uint32_t *ret_attempt, uint32_t *ret_losses);
 /* Somebody works on it already (known from a renewal after a restart). */
 void agenda_take_out(struct agenda *a, uint64_t index);
 

@@ -157,6 +157,8 @@ enum err pool_selected_put(struct coordinator *c, const Freeal__SelectResult *se
 void dispatch_leases(struct coordinator *c);
 /* Who does the work of the phase; NONE: nobody. */
 Freeal__Role dispatch_role(Freeal__Phase phase);
+/* Ends the lease of a work, which is to be leased again as attempt + 1. */
+void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt);
 
 /* result.c */
 void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result);

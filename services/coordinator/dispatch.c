@@ -277,15 +277,34 @@ static enum err pool_send(struct coordinator *c, struct peer *p)
 	return code;
 }
 
+void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt)
+{
+	const struct lease *lease = lease_find(c->leases, index);
+	uint32_t losses = lease ? lease->losses : 0;
+	lease_remove(c->leases, index);
+	enum err e = losses ? agenda_suspect(c->agenda, index, attempt, losses)
+			    : agenda_return(c->agenda, index, attempt);
+	if (e)
+		coordinator_fatal(c, e, "agenda");
+}
+
 /* Gives works back that were not sent after all. */
 static void orders_return(struct coordinator *c, const struct order *orders,
 			  const uint64_t *indexes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		lease_remove(c->leases, indexes[i]);
-		if (agenda_return(c->agenda, indexes[i], orders[i].work.attempt - 1))
-			coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+		dispatch_return(c, indexes[i], orders[i].work.attempt - 1);
 	}
+}
+
+/* Suspects come last, and to one peer only so many. */
+static bool work_next(struct coordinator *c, uint32_t number, uint64_t *ret_index,
+		      uint32_t *ret_attempt, uint32_t *ret_losses)
+{
+	*ret_losses = 0;
+	return agenda_next(c->agenda, ret_index, ret_attempt) ||
+	       agenda_next_suspect(c->agenda, lease_losses_max(c->leases, number), ret_index,
+				   ret_attempt, ret_losses);
 }
 
 /* Leases up to `most` works to one peer in one message; the number that it got. */
@@ -297,14 +316,15 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 	uint64_t indexes[64];
 	size_t count = 0, made = 0, bytes = 0;
 	while (count < most && count < batch_max && bytes < CHUNK_BYTES_TARGET) {
-		uint32_t attempt;
-		if (!agenda_next(c->agenda, &indexes[count], &attempt))
+		uint32_t attempt, losses;
+		if (!work_next(c, number, &indexes[count], &attempt, &losses))
 			break;
 		if (lease_find(c->leases, indexes[count]))
 			continue;
 		enum err e = order_make(c, &orders[made++], indexes[count], attempt);
 		if (!e)
-			e = lease_add(c->leases, indexes[count], attempt, number, c->now_ms);
+			e = lease_add(c->leases, indexes[count], attempt, losses, number,
+				      c->now_ms);
 		if (e) {
 			coordinator_fatal(c, e, "lease");
 			break;

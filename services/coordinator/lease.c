@@ -18,7 +18,8 @@ struct lease_table {
 	uint64_t ttr_ms;
 	uint64_t count;
 	uint32_t count_of[LEASE_NOBODY + 1];
-	struct entry list; /* head: next is the first to end */
+	uint32_t weight_of[LEASE_NOBODY + 1]; /* of the suspects among them */
+	struct entry list;		      /* head: next is the first to end */
 	struct entry *buckets[BUCKET_COUNT];
 };
 
@@ -69,8 +70,23 @@ static void list_remove(struct entry *e)
 	e->next->prev = e->prev;
 }
 
-enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint32_t peer,
-		   uint64_t now_ms)
+/* One that has to be alone weighs as much as may be held. */
+static uint32_t lease_weight(const struct lease *l)
+{
+	return l->losses > 1 ? LEASE_SUSPECTS_MAX : l->losses;
+}
+
+static void lease_move(struct lease_table *t, struct lease *l, uint32_t peer)
+{
+	t->count_of[l->peer]--;
+	t->weight_of[l->peer] -= lease_weight(l);
+	l->peer = peer;
+	t->count_of[peer]++;
+	t->weight_of[peer] += lease_weight(l);
+}
+
+enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint32_t losses,
+		   uint32_t peer, uint64_t now_ms)
 {
 	assert(peer < LEASE_NOBODY);
 	struct entry **at = entry_at(t, index);
@@ -78,11 +94,16 @@ enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint
 	struct entry *e = calloc(1, sizeof *e);
 	if (!e)
 		return ERR_NO_MEMORY;
-	e->lease = (struct lease){index, attempt, peer, now_ms + t->ttr_ms};
+	e->lease = (struct lease){.index = index,
+				  .attempt = attempt,
+				  .peer = peer,
+				  .expires_ms = now_ms + t->ttr_ms,
+				  .losses = losses};
 	*at = e;
 	list_append(t, e);
 	t->count++;
 	t->count_of[peer]++;
+	t->weight_of[peer] += lease_weight(&e->lease);
 	return ERR_OK;
 }
 
@@ -98,9 +119,7 @@ void lease_renew(struct lease_table *t, uint64_t index, uint32_t peer, uint64_t 
 	struct entry *e = *entry_at(t, index);
 	if (!e)
 		return;
-	t->count_of[e->lease.peer]--;
-	t->count_of[peer]++;
-	e->lease.peer = peer;
+	lease_move(t, &e->lease, peer);
 	e->lease.expires_ms = now_ms + t->ttr_ms;
 	list_remove(e);
 	list_append(t, e);
@@ -116,6 +135,7 @@ void lease_remove(struct lease_table *t, uint64_t index)
 	list_remove(e);
 	t->count--;
 	t->count_of[e->lease.peer]--;
+	t->weight_of[e->lease.peer] -= lease_weight(&e->lease);
 	free(e);
 }
 
@@ -135,23 +155,19 @@ void lease_orphan(struct lease_table *t, uint32_t peer)
 	for (struct entry *e = t->list.next; e != &t->list && t->count_of[peer] > 0; e = e->next) {
 		if (e->lease.peer != peer)
 			continue;
-		e->lease.peer = LEASE_NOBODY;
-		t->count_of[peer]--;
-		t->count_of[LEASE_NOBODY]++;
+		lease_move(t, &e->lease, LEASE_NOBODY);
 	}
 }
 
-bool lease_take_back(struct lease_table *t, uint32_t peer, struct lease *ret_lease)
+const struct lease *lease_of(const struct lease_table *t, uint32_t peer)
 {
 	assert(peer < LEASE_NOBODY);
 	if (t->count_of[peer] == 0)
-		return false;
+		return NULL;
 	struct entry *e = t->list.next;
 	while (e->lease.peer != peer)
 		e = e->next;
-	*ret_lease = e->lease;
-	lease_remove(t, e->lease.index);
-	return true;
+	return &e->lease;
 }
 
 void lease_extend(struct lease_table *t, uint64_t ms)
@@ -169,6 +185,14 @@ uint32_t lease_count_of(const struct lease_table *t, uint32_t peer)
 {
 	assert(peer <= LEASE_NOBODY);
 	return t->count_of[peer];
+}
+
+uint32_t lease_losses_max(const struct lease_table *t, uint32_t peer)
+{
+	assert(peer < LEASE_NOBODY);
+	if (t->weight_of[peer] == 0)
+		return UINT32_MAX;
+	return t->weight_of[peer] < LEASE_SUSPECTS_MAX ? 1 : 0;
 }
 
 uint64_t lease_next_ms(const struct lease_table *t)

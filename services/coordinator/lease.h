@@ -20,7 +20,14 @@ struct lease {
 	uint32_t attempt;
 	uint32_t peer; /* number of the peer that holds it; LEASE_NOBODY: one that is gone */
 	uint64_t expires_ms;
+	uint32_t losses; /* workers that were lost with this work in hand */
 };
+
+/*
+ * Work that workers were lost with is leased apart, so that the one that ends them is found and
+ * the others are not taken for it: after the first loss so many at a time, after more alone.
+ */
+#define LEASE_SUSPECTS_MAX 16u
 
 struct lease_table *lease_table_new(uint64_t ttr_ms);
 void lease_table_free(struct lease_table *t);
@@ -28,16 +35,16 @@ void lease_table_free(struct lease_table *t);
 void lease_table_clear(struct lease_table *t);
 
 /* There must be no lease of that item. */
-enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint32_t peer,
-		   uint64_t now_ms) WARN_UNUSED;
+enum err lease_add(struct lease_table *t, uint64_t index, uint32_t attempt, uint32_t losses,
+		   uint32_t peer, uint64_t now_ms) WARN_UNUSED;
 /* NULL: none. Valid until the next call that changes the table. */
 const struct lease *lease_find(const struct lease_table *t, uint64_t index);
 /* Moves the end to now + ttr, and the lease to `peer` (who may have reconnected). */
 void lease_renew(struct lease_table *t, uint64_t index, uint32_t peer, uint64_t now_ms);
 /* The peer is gone: its leases run out as nobody's, so that its number is free. */
 void lease_orphan(struct lease_table *t, uint32_t peer);
-/* Takes out one of the peer's leases; false: it has none. */
-bool lease_take_back(struct lease_table *t, uint32_t peer, struct lease *ret_lease);
+/* One of the peer's leases; NULL: it has none. */
+const struct lease *lease_of(const struct lease_table *t, uint32_t peer);
 /* All leases live so much longer. */
 void lease_extend(struct lease_table *t, uint64_t ms);
 void lease_remove(struct lease_table *t, uint64_t index);
@@ -46,6 +53,8 @@ bool lease_expire(struct lease_table *t, uint64_t now_ms, struct lease *ret_leas
 
 uint64_t lease_count(const struct lease_table *t);
 uint32_t lease_count_of(const struct lease_table *t, uint32_t peer);
+/* Losses that a work may have to be leased to the peer besides what it holds. */
+uint32_t lease_losses_max(const struct lease_table *t, uint32_t peer);
 /* When the next one ends; UINT64_MAX: never. */
 uint64_t lease_next_ms(const struct lease_table *t);
 

@@ -75,7 +75,7 @@ static bool name_renew(struct coordinator *c, uint32_t number, const Freeal__Wor
 	if (!lease) {
 		/* From before a restart: the worker still has it. */
 		agenda_take_out(c->agenda, index);
-		if (lease_add(c->leases, index, attempt, number, c->now_ms))
+		if (lease_add(c->leases, index, attempt, 0, number, c->now_ms))
 			coordinator_fatal(c, ERR_NO_MEMORY, "lease");
 		return true;
 	}
@@ -107,21 +107,14 @@ static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Ren
 		cancel_send(c, &p->id, over, over_count);
 }
 
-/* Handed back in good order: it was no attempt. */
-static void lease_hand_back(struct coordinator *c, uint64_t index, uint32_t attempt)
-{
-	if (agenda_return(c->agenda, index, attempt - 1))
-		coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
-}
-
 /* The worker ends in good order, perhaps with leases in its socket that it never read. */
 static void peer_leave(struct coordinator *c, uint32_t number)
 {
-	struct lease lease;
+	const struct lease *lease;
 	if (c->pending.result && peer_id_equal(&c->pending.from, &peer_get(c->peers, number)->id))
 		pull_drop(c);
-	while (lease_take_back(c->leases, number, &lease))
-		lease_hand_back(c, lease.index, lease.attempt);
+	while ((lease = lease_of(c->leases, number)))
+		dispatch_return(c, lease->index, lease->attempt - 1);
 	log_info("peer_left", "peer=%u", number);
 	coordinator_peer_forget(c, number);
 }
@@ -136,8 +129,8 @@ static void return_take(struct coordinator *c, uint32_t number, const Freeal__Re
 		const struct lease *lease = lease_find(c->leases, index);
 		if (!lease || lease->peer != number || lease->attempt != back->attempts[i])
 			continue;
-		lease_remove(c->leases, index);
-		lease_hand_back(c, index, back->attempts[i]);
+		/* Handed back in good order: it was no attempt. */
+		dispatch_return(c, index, back->attempts[i] - 1);
 	}
 	if (back->leaving)
 		peer_leave(c, number);
@@ -272,6 +265,24 @@ static void requests_take(struct coordinator *c)
 	}
 }
 
+/* A lease that ended: with its worker, or the worker forgot it. An LLM's answer that ends the
+ * annotator must not end all of them, nor must what was in hand beside it be given up. */
+static void lease_ended(struct coordinator *c, const struct lease *lease)
+{
+	bool lost = lease->peer == LEASE_NOBODY && c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE;
+	enum err e = ERR_OK;
+	if (lost && lease->losses + 1 < WORK_LOSSES_MAX)
+		e = agenda_suspect(c->agenda, lease->index, lease->attempt, lease->losses + 1);
+	else if (lost)
+		result_give_up(c, lease->index, "worker_lost");
+	else if (lease->attempt >= WORK_ATTEMPTS_MAX)
+		result_give_up(c, lease->index, "lease_expired");
+	else
+		e = agenda_return(c->agenda, lease->index, lease->attempt);
+	if (e)
+		coordinator_fatal(c, e, "agenda");
+}
+
 static void leases_expire(struct coordinator *c)
 {
 	struct lease lease;
@@ -282,10 +293,7 @@ static void leases_expire(struct coordinator *c)
 			 (unsigned long long)lease.index, lease.attempt, lease.peer);
 		if (c->pending.result && c->pending.index == lease.index)
 			pull_drop(c);
-		if (lease.attempt >= WORK_ATTEMPTS_MAX)
-			result_give_up(c, lease.index, "lease_expired");
-		else if (agenda_return(c->agenda, lease.index, lease.attempt))
-			coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+		lease_ended(c, &lease);
 	}
 }
 
@@ -381,8 +389,8 @@ static void coordinator_turn(struct coordinator *c)
 		log_warn("peers_refused", "%s", notice.text);
 	requests_take(c);
 	if (drained) {
+		peers_expire(c); /* first: whose leases end with them */
 		leases_expire(c);
-		peers_expire(c);
 	}
 	if (c->socket)
 		phase_advance(c);

@@ -91,6 +91,8 @@ void result_give_up(struct coordinator *c, uint64_t index, const char *reason)
 {
 	if (c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE) {
 		Freeal__Annotation annotation = FREEAL__ANNOTATION__INIT;
+		log_warn("set_aside", "sample=%llu round=%u reason=\"%s\"",
+			 (unsigned long long)index, c->state.round, reason);
 		annotation.reason = (char *)reason;
 		annotation_take(c, index, 0, &annotation);
 		return;
@@ -108,14 +110,15 @@ static void failure_take(struct coordinator *c, uint64_t index, const Freeal__Re
 {
 	if (result->missing && phase_mend(c, result->missing, result->error))
 		return;
-	lease_remove(c->leases, index);
 	log_warn("work_failed", "phase=%s round=%u index=%llu attempt=%u reason=\"%s\"",
 		 round_phase_name(c->state.phase), c->state.round, (unsigned long long)index,
 		 result->attempt, result->error);
-	if (result->attempt >= WORK_ATTEMPTS_MAX)
-		result_give_up(c, index, result->error);
-	else if (agenda_return(c->agenda, index, result->attempt))
-		coordinator_fatal(c, ERR_NO_MEMORY, "agenda");
+	if (result->attempt < WORK_ATTEMPTS_MAX) {
+		dispatch_return(c, index, result->attempt);
+		return;
+	}
+	lease_remove(c->leases, index);
+	result_give_up(c, index, result->error);
 }
 
 static bool body_fits(const struct coordinator *c, const Freeal__Result *r)

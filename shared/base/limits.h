@@ -36,5 +36,8 @@
 
 /* Work. */
 #define WORK_ATTEMPTS_MAX 5 /* leases of one work before it counts as failed */
+/* Annotators that may be lost with a sample in hand: in a batch, in a group of suspects, and
+ * twice alone. Then it is set aside. */
+#define WORK_LOSSES_MAX 4
 
 #endif

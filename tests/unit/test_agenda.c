@@ -91,6 +91,38 @@ static void items_known_to_be_out_are_not_handed_out(void **state)
 	agenda_free(a);
 }
 
+/* E4: suspects wait their turn, and for one who may have them. */
+static void suspects_come_apart_and_in_turn(void **state)
+{
+	(void)state;
+	struct agenda *a = agenda_new(300);
+	uint64_t index;
+	uint32_t attempt, losses;
+	for (uint64_t i = 0; i < 300; i++)
+		assert_true(agenda_next(a, &index, &attempt));
+	assert_int_equal(agenda_suspect(a, 7, 1, 1), ERR_OK);
+	assert_int_equal(agenda_suspect(a, 7, 1, 1), ERR_OK); /* twice changes nothing */
+	assert_int_equal(agenda_suspect(a, 3, 4, 2), ERR_OK);
+	assert_false(agenda_next(a, &index, &attempt));
+	assert_false(agenda_next_suspect(a, 0, &index, &attempt, &losses));
+	assert_true(agenda_next_suspect(a, 1, &index, &attempt, &losses));
+	assert_int_equal(index, 7);
+	assert_int_equal(attempt, 2);
+	assert_int_equal(losses, 1);
+	assert_false(agenda_next_suspect(a, 1, &index, &attempt, &losses));
+	agenda_settle(a, 3); /* its late answer came */
+	assert_false(agenda_next_suspect(a, UINT32_MAX, &index, &attempt, &losses));
+	for (uint64_t round = 0; round < 1000; round++) {
+		for (uint64_t i = 100; i < 150; i++)
+			assert_int_equal(agenda_suspect(a, i, 1, 1), ERR_OK);
+		for (uint64_t i = 100; i < 150; i++) {
+			assert_true(agenda_next_suspect(a, 1, &index, &attempt, &losses));
+			assert_int_equal(index, i);
+		}
+	}
+	agenda_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +131,7 @@ int main(void)
 	    cmocka_unit_test(settles_once_even_while_returned),
 	    cmocka_unit_test(excluded_items_do_not_count),
 	    cmocka_unit_test(items_known_to_be_out_are_not_handed_out),
+	    cmocka_unit_test(suspects_come_apart_and_in_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
