@@ -189,6 +189,11 @@ void summary_write(const json_t *report, struct buf *out)
 	write_head(report, out);
 	write_labels(report, out);
 	write_sources(report, out);
+	if (count_of(report, "set_aside") &&
+	    count_of(report, "set_aside") == count_of(report, "samples"))
+		buf_add_str(out,
+			    "  NOT ONE ANSWER OF THE LLM COULD BE USED: these labels are guesses; "
+			    "llm_reason in the labels says why\n");
 	if (count_of(report, "set_aside"))
 		buf_printf(out, "  %s never answered by the LLM\n",
 			   console_count(n, count_of(report, "set_aside")));

@@ -346,8 +346,9 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 		orders_return(c, orders, indexes, count);
 	for (size_t i = 0; i < made; i++)
 		order_done(&orders[i]);
+	/* It has closed its socket; what it said before, such as goodbye, may still be unread. */
 	if (sent == ERR_NOT_FOUND)
-		coordinator_peer_forget(c, number);
+		p->credit = 0;
 	return sent ? 0 : count;
 }
 
