@@ -6,6 +6,7 @@
 #include "proto/ingest.pb-c.h"
 
 #include <poll.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 #define BATCH_ROWS_MAX 16384u
@@ -27,6 +28,7 @@ struct batch {
 	size_t count;
 	bool augmented, gold; /* some row has one */
 	uint64_t due_ms;
+	uint8_t id[16];
 	struct buf body;
 };
 
@@ -106,6 +108,8 @@ static enum err batch_pack(struct batch *b, struct err_msg *msg)
 	m.n_id_bytes = m.n_text_bytes = b->count;
 	m.n_augmented_bytes = b->augmented ? b->count : 0;
 	m.n_golds = b->gold ? b->count : 0;
+	randombytes_buf(b->id, sizeof b->id);
+	m.batch_id = (ProtobufCBinaryData){sizeof b->id, b->id};
 	buf_reset(&b->body);
 	uint8_t *to = buf_extend(&b->body, freeal__sample_batch__get_packed_size(&m));
 	if (buf_error(&b->data) || !to)

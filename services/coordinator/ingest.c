@@ -7,11 +7,13 @@
 #include "wire/frame.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REJECTIONS_MAX (64u << 10) /* told in a reply; more are counted */
 #define REJECTION_BYTES_MAX 128u
+#define INGEST_ID_BYTES 16
 
 /* Strings are the batch's. */
 struct ingest_row {
@@ -30,6 +32,8 @@ struct ingest_batch {
 	size_t row_count, row_capacity;
 	size_t next; /* first row that is not put yet */
 	uint64_t accepted, duplicates;
+	uint64_t recalled; /* of the duplicates: accepted when the batch came before */
+	bool recall_due;
 	size_t rejected;
 	struct buf rejections;	     /* JSON objects {"line", "reason"}, comma-separated */
 	char *strings;		     /* of JSON lines: never longer than the body */
@@ -51,6 +55,7 @@ static struct ingest_batch *batch_new(size_t strings_bytes)
 	struct ingest_batch *b = calloc(1, sizeof *b);
 	if (!b)
 		return NULL;
+	b->recall_due = true;
 	buf_init(&b->rejections, REJECTIONS_MAX * REJECTION_BYTES_MAX);
 	if (strings_bytes && !(b->strings = malloc(strings_bytes))) {
 		free(b);
@@ -277,10 +282,53 @@ static enum err row_put(struct store_txn *txn, const struct ingest_row *r, uint6
 	return e;
 }
 
+/* Its place among those that are remembered; false: it has none. */
+static bool batch_name(const struct ingest_batch *b, char ret_name[16])
+{
+	const ProtobufCBinaryData *id = b->packed ? &b->packed->batch_id : NULL;
+	if (!id || id->len != INGEST_ID_BYTES)
+		return false;
+	(void)snprintf(ret_name, 16, "ingest/%02x%x", id->data[0], id->data[1] >> 4);
+	return true;
+}
+
+/* Has the batch come before? Its reply may have been lost with the connection. */
+static enum err batch_recall(struct store_txn *txn, struct ingest_batch *b)
+{
+	char name[16];
+	Freeal__IngestRecord *record;
+	if (!b->recall_due || !batch_name(b, name))
+		return ERR_OK;
+	b->recall_due = false;
+	enum err e = meta_get(txn, name, &freeal__ingest_record__descriptor, &record);
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	const ProtobufCBinaryData *id = &b->packed->batch_id;
+	if (record->batch_id.len == id->len &&
+	    memcmp(record->batch_id.data, id->data, id->len) == 0)
+		b->recalled = record->accepted;
+	frame_message_free(record);
+	return ERR_OK;
+}
+
+static enum err batch_remember(struct store_txn *txn, const struct ingest_batch *b)
+{
+	char name[16];
+	if (!batch_name(b, name))
+		return ERR_OK;
+	Freeal__IngestRecord record = FREEAL__INGEST_RECORD__INIT;
+	record.batch_id = b->packed->batch_id;
+	record.accepted = b->recalled + b->accepted;
+	return meta_put(txn, name, &record.base);
+}
+
 enum err ingest_put(struct store_txn *txn, struct ingest_batch *b, size_t rows_max,
 		    uint64_t *sample_count)
 {
 	size_t left = b->row_count - b->next;
+	enum err recall = batch_recall(txn, b);
+	if (recall)
+		return recall;
 	for (size_t n = left < rows_max ? left : rows_max; n > 0; n--) {
 		const struct ingest_row *r = &b->rows[b->next++];
 		struct store_value number;
@@ -302,7 +350,7 @@ enum err ingest_put(struct store_txn *txn, struct ingest_batch *b, size_t rows_m
 		if (e)
 			return e;
 	}
-	return ERR_OK;
+	return batch_remember(txn, b);
 }
 
 bool ingest_is_done(const struct ingest_batch *b)
@@ -312,8 +360,10 @@ bool ingest_is_done(const struct ingest_batch *b)
 
 void ingest_reply(const struct ingest_batch *b, struct buf *ret_json)
 {
+	uint64_t recalled = b->recalled < b->duplicates ? b->recalled : b->duplicates;
 	buf_printf(ret_json, "{\"accepted\":%llu,\"duplicates\":%llu,\"rejected\":[",
-		   (unsigned long long)b->accepted, (unsigned long long)b->duplicates);
+		   (unsigned long long)(b->accepted + recalled),
+		   (unsigned long long)(b->duplicates - recalled));
 	buf_add(ret_json, buf_str(&b->rejections), b->rejections.size);
 	buf_add_str(ret_json, "]");
 	if (b->rejected > REJECTIONS_MAX)

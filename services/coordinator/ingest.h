@@ -4,7 +4,8 @@
  * They come as JSON lines {"id", "text", "augmented"?, "gold"?}, or packed in columns
  * (proto/ingest.proto). An id that is there with the same text is a duplicate and changes
  * nothing; with another text it is rejected. Each accepted sample gets the next dense
- * sample_no.
+ * sample_no. A packed batch that comes again, because its reply was lost, gets the same
+ * reply again.
  */
 #ifndef FREEAL_COORDINATOR_INGEST_H
 #define FREEAL_COORDINATOR_INGEST_H

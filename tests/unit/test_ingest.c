@@ -179,6 +179,46 @@ static void packed_rows_are_checked_like_lines(void **state)
 	store_abort(t);
 }
 
+/* Sent again after a part of it, or all, was committed: its rows are counted as accepted. */
+static void a_batch_that_comes_again_has_the_same_reply(void **state)
+{
+	(void)state;
+	Freeal__SampleBatch m = FREEAL__SAMPLE_BATCH__INIT;
+	uint32_t ones[] = {1, 1, 1};
+	uint8_t id[] = "sixteen bytes !", body[100];
+	struct ingest_batch *b;
+	struct store_txn *t;
+	struct buf reply;
+	uint64_t count = 0;
+	m.data = (ProtobufCBinaryData){6, (uint8_t *)"axbycz"};
+	m.id_bytes = m.text_bytes = ones;
+	m.n_id_bytes = m.n_text_bytes = 3;
+	m.batch_id = (ProtobufCBinaryData){16, id};
+	ingest("{\"id\":\"b\",\"text\":\"y\"}", &count, &reply);
+	buf_done(&reply);
+	size_t size = freeal__sample_batch__pack(&m, body);
+	assert_int_equal(ingest_unpack(body, size, 2, &b), ERR_OK);
+	assert_int_equal(store_begin(store, true, &t), ERR_OK);
+	assert_int_equal(ingest_put(t, b, 1, &count), ERR_OK);
+	assert_int_equal(store_commit(t), ERR_OK);
+	ingest_batch_free(b);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ingest_unpack(body, size, 2, &b), ERR_OK);
+		ingest_all(b, &count, &reply);
+		assert_string_equal(buf_str(&reply),
+				    "{\"accepted\":2,\"duplicates\":1,\"rejected\":[]}\n");
+		buf_done(&reply);
+	}
+	/* The same rows in another batch are duplicates. */
+	id[15] = 'x';
+	size = freeal__sample_batch__pack(&m, body);
+	assert_int_equal(ingest_unpack(body, size, 2, &b), ERR_OK);
+	ingest_all(b, &count, &reply);
+	assert_string_equal(buf_str(&reply), "{\"accepted\":0,\"duplicates\":3,\"rejected\":[]}\n");
+	buf_done(&reply);
+	assert_int_equal(count, 3);
+}
+
 /* Cut at every length, and with columns of unequal lengths: refused, or rows that were whole. */
 static void malformed_batches_are_refused(void **state)
 {
@@ -239,6 +279,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(bad_lines_are_rejected_with_their_number, store_make,
 					    store_remove),
 	    cmocka_unit_test_setup_teardown(packed_rows_are_checked_like_lines, store_make,
+					    store_remove),
+	    cmocka_unit_test_setup_teardown(a_batch_that_comes_again_has_the_same_reply, store_make,
 					    store_remove),
 	    cmocka_unit_test(malformed_batches_are_refused),
 	    cmocka_unit_test(very_many_rejections_are_counted),
