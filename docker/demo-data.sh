@@ -6,9 +6,10 @@
 set -eu
 export LC_ALL=C
 
-# A fresh image has no package index.
+# A fresh image has no package index. With APT_CONFIG set it is kept where that says, so that no
+# root is needed.
 if [ "$(apt-cache dumpavail 2>/dev/null | head -n 2000 | grep -c '^Package: ')" -lt 100 ]; then
-	if [ "$(id -u)" -eq 0 ]; then
+	if [ "$(id -u)" -eq 0 ] || [ -n "${APT_CONFIG:-}" ]; then
 		apt-get update -q >&2
 	else
 		sudo apt-get update -q >&2

@@ -2,8 +2,9 @@
 # The one list of packages, for Debian 12 and Ubuntu 24.04. Installs the named sets:
 #	run     what the programs need to run
 #	build   what it takes to compile them
+#	image   what the container image needs besides
 #	test    what the tests and benchmarks need besides
-# Does nothing where all are there. Usage: docker/install-deps.sh run|build|test ...
+# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|test ...
 set -eu
 
 run="ca-certificates libcurl4 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
@@ -11,16 +12,18 @@ run="ca-certificates libcurl4 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-
 build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libjansson-dev liblmdb-dev libmicrohttpd-dev
 	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libzmq3-dev ninja-build
 	pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
+image="tini"
 test="ca-certificates curl git libcmocka-dev procps python3 python3-venv sqlite3"
 
-[ $# -gt 0 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 wanted=""
 for set in "$@"; do
 	case $set in
 	run) wanted="$wanted $run" ;;
 	build) wanted="$wanted $build" ;;
+	image) wanted="$wanted $image" ;;
 	test) wanted="$wanted $build $test" ;;
-	*) echo "install-deps.sh: unknown set '$set': use run, build or test" >&2; exit 2 ;;
+	*) echo "install-deps.sh: unknown set '$set': use run, build, image or test" >&2; exit 2 ;;
 	esac
 done
 

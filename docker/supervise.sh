@@ -1,0 +1,86 @@
+#!/bin/sh
+# Runs a program and starts it again when it crashes: when a signal ends it (such as the
+# kernel for want of memory), or when it ends with 1 (failed) or 4 (storage failed). Every
+# other exit code is the program's answer and becomes that of this script. SIGTERM and
+# SIGINT are passed on as SIGTERM, and the end of the program is waited for.
+#
+# A program that crashes within QUICK_S seconds of its start five times in a row is given
+# up; the exit code is then that of its last crash.
+# Usage: supervise.sh PROGRAM [ARGUMENTS]
+set -u
+
+CRASHES_MAX=5
+QUICK_S=60
+PAUSE_S_MAX=16
+
+name=$(basename "$1")
+child=""
+stopping=""
+signalled=""
+
+say()
+{
+	echo "supervise: $*" >&2
+}
+
+# Seconds since the machine's start: no clock that somebody sets.
+now()
+{
+	read -r seconds _ </proc/uptime
+	echo "${seconds%.*}"
+}
+
+on_stop()
+{
+	stopping=1
+	signalled=1
+	[ -z "$child" ] || kill -TERM "$child" 2>/dev/null
+}
+trap on_stop TERM INT
+
+# Waits for the child; the status is in $status. A trapped signal cuts `wait` short.
+child_wait()
+{
+	wait "$child"
+	status=$?
+	while [ -n "$signalled" ]; do
+		signalled=""
+		wait "$child" 2>/dev/null
+		again=$?
+		# 127: the first wait had the child's own status.
+		[ "$again" -eq 127 ] || status=$again
+	done
+	child=""
+}
+
+crashes=0
+while :; do
+	started=$(now)
+	"$@" &
+	child=$!
+	[ -z "$stopping" ] || kill -TERM "$child" 2>/dev/null
+	child_wait
+	code=$status
+	if [ "$code" -gt 128 ] && [ "$code" -ne 130 ]; then
+		how="ended by signal $((code - 128))"
+	elif [ "$code" -eq 1 ] || [ "$code" -eq 4 ]; then
+		how="failed with exit code $code"
+	else
+		exit "$code"
+	fi
+	[ -z "$stopping" ] || exit "$code"
+
+	[ $(($(now) - started)) -lt "$QUICK_S" ] || crashes=0
+	crashes=$((crashes + 1))
+	if [ "$crashes" -ge "$CRASHES_MAX" ]; then
+		say "$name $how, $crashes times in a row; given up (exit code $code)"
+		exit "$code"
+	fi
+	pause=$((1 << (crashes - 1)))
+	[ "$pause" -le "$PAUSE_S_MAX" ] || pause=$PAUSE_S_MAX
+	say "$name $how; starts again in $pause s ($crashes of at most $((CRASHES_MAX - 1)) times in a row)"
+	sleep "$pause" &
+	child=$!
+	child_wait
+	[ -z "$stopping" ] || exit 0
+done
