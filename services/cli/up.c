@@ -221,7 +221,7 @@ static enum err up_write(struct up *u, uint64_t samples, struct err_msg *msg)
 	u->written = true;
 	u->written_samples = samples;
 	if (!u->once)
-		console_say("waiting for more data; what is new in %s is taken", u->folder);
+		console_say("waiting for more data: files that are new or grow are taken");
 	return ERR_OK;
 }
 

@@ -103,6 +103,7 @@ class Compose:
         for file in (ROOT / "compose.yaml", *files):
             self.add_file(file)
         self.token = None
+        self.gone = False
 
     def add_file(self, file):
         self.argv += ["-f", str(file)]
@@ -110,7 +111,10 @@ class Compose:
     def __enter__(self):
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind=None, *_):
+        if self.gone:
+            return
+        self.gone = True
         if kind:
             print(self.call("logs", "--no-color", "--tail", "40", check=False))
         self.call("down", "-v", "--remove-orphans", "-t", "5", check=False)

@@ -11,7 +11,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "service"))
-from compose import Compose, image_build  # noqa: E402
+from compose import IMAGE, Compose, image_build  # noqa: E402
 from topics import samples, task_text  # noqa: E402
 
 OWNER = (12345, 23456)
@@ -37,7 +37,7 @@ def as_csv(rows):
 class Deployed(unittest.TestCase):
     def compose(self, *files, **options):
         project = Compose(*files, **options)
-        self.addCleanup(lambda: project.__exit__(None))
+        self.addCleanup(project.__exit__)
         return project
 
     def mocked(self, script=LET_GO, **options):
@@ -108,10 +108,10 @@ class Start(Deployed):
 class Run(Deployed):
     BASE, MORE = samples(900), samples(1200)[900:]
 
-    def start(self, c):
+    def start(self, c, trainers=1):
         """Up with four annotators, until ANNOTATE of round 0 is well on its way."""
         c.write("data.csv", as_csv([GATE] + self.BASE))
-        c.call("up", "-d", "--scale", "annotator=4")
+        c.call("up", "-d", "--scale", "annotator=4", "--scale", f"trainer={trainers}")
         c.wait(lambda: c.status().get("phase") == "annotate" and c.status()["done"] > 100, 120, "ANNOTATE")
         return c
 
@@ -205,7 +205,24 @@ class Run(Deployed):
         (c.folder / "new.jsonl").unlink()
         self.assert_owned(c, "out", "out/labels.jsonl", "out/report.json", "out/model", "out/model/model.json")
         for service in ("coordinator", "selector", "trainer"):
-            c.wait(lambda: c.container(service).state()["Health"]["Status"] == "healthy", 60, service + "'s health")
+            c.wait(lambda: c.containers(service)[-1].state()["Health"]["Status"] == "healthy", 60, service + "'s health")
+
+    def check_another_host(self, c):
+        """An annotator that knows one address and has one key file."""
+        key = c.path / "annotator.key"
+        key.write_text(c.containers("annotator")[-1].execute("cat", "/keys/annotator/annotator.key"))
+        key.chmod(0o600)
+        os.chown(key, *OWNER)
+        before = c.status()["workers"]["annotator"]
+        name = c.name + "-elsewhere"
+        self.addCleanup(lambda: subprocess.run(["docker", "rm", "-f", name], capture_output=True))
+        subprocess.run(["docker", "run", "-d", "--name", name, "--network", "host", "--user", "%d:%d" % OWNER,
+                        "-v", f"{key}:/annotator.key:ro", "-e", "FREEAL_KEY=/annotator.key", "-e",
+                        "FREEAL_COORDINATOR=tcp://127.0.0.1:" + c.environment["FREEAL_BUS_PORT"], IMAGE, "annotator"],
+                       check=True, capture_output=True)
+        c.wait(lambda: c.status()["workers"]["annotator"] == before + 1, 60, "the annotator of another host")
+        subprocess.run(["docker", "stop", name], check=True, capture_output=True)
+        c.wait(lambda: c.status()["workers"]["annotator"] == before, 60, "its leave")
 
     def check_stop(self, c):
         """TERM ends everything within its grace, and with 0."""
@@ -225,13 +242,14 @@ class Run(Deployed):
 
     def test_a_disturbed_run_ends_as_an_undisturbed_one(self):
         with self.mocked(HOLD) as c:
-            self.start(c)
+            self.start(c, trainers=2)
             for part, disturb in enumerate((self.disturb_first, self.disturb_second, self.disturb_third)):
                 self.stream(c, part)
                 disturb(c)
             disturbed = self.finish(c)
             self.check_hardening(c)
             self.check_commands(c)
+            self.check_another_host(c)
             # Later samples have a catch-up round, and the results are written again.
             c.write("late.csv", as_csv(samples(1210)[1200:]))
             labels = c.folder / "out/labels.jsonl"
