@@ -27,6 +27,7 @@ import tempfile
 import time
 import unittest
 
+from leaks import find_leaks, secret_keys
 from process import Process
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "service"))
@@ -345,14 +346,23 @@ class Cluster:
             if self.status()["finished"]:
                 self.assert_labels()
         self.stop()
-        doctor = [BIN / "freeal", "doctor"]
-        if "--audit" in subprocess.run([*doctor, "--help"], capture_output=True, encoding="utf-8").stdout:
-            result = subprocess.run([*doctor, "--audit", "--project", self.project], capture_output=True,
-                                    encoding="utf-8")
-            if result.returncode != 0 or "FAILED" in result.stdout:
-                raise AssertionError(f"audit: {result.returncode}\n{result.stdout}{result.stderr}")
-            return result.stdout
-        return ""
+        acknowledged = self.path / "acknowledged.jsonl"
+        acknowledged.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in self.acknowledged.items()))
+        result = subprocess.run([BIN / "freeal", "doctor", "--audit", "--project", self.project, "--acknowledged",
+                                 acknowledged], capture_output=True, encoding="utf-8")
+        if result.returncode != 0 or "FAILED" in result.stdout:
+            raise AssertionError(f"audit: {result.returncode}\n{result.stdout}{result.stderr}")
+        leaks = find_leaks(self.path, self.secrets())
+        if leaks:
+            raise AssertionError(f"I10: a secret is in {leaks}")
+        return result.stdout
+
+    def secrets(self):
+        """What must be in no store, log or message: {what: the bytes}."""
+        found = {"token": (self.project / "token").read_bytes().strip()}
+        for key in self.path.glob("keys/*/*.key"):
+            found.update(secret_keys(key))
+        return found
 
     def describe(self):
         """What there is to see when a test fails."""
