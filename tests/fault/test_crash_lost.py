@@ -109,24 +109,38 @@ class Lost(unittest.TestCase):
                 cluster["coordinator"].start()
                 self.finish(cluster, 1)
 
+    def hold(self, cluster):
+        cluster.wait_phase("annotate", round=0, done=10)
+        cluster["annotator-0"].pause()
+
     def test_a_backup_beside_what_selector_and_trainer_stored_later(self):
-        """It is older than theirs, and goes another way from there on: nothing of them is used."""
-        script = [{"count": 0, "share": 0.5, "delay_ms": 60}]
-        with Cluster(annotators=2, latency_ms=20, script=script, task={"concurrency": 4}) as cluster:
+        """It goes another way from there on, with other samples: nothing of theirs is used."""
+        slowly = {"latency_ms": 40, "task": {"concurrency": 4}}
+        with Cluster(**slowly) as cluster:
             cluster.run(ROWS)
-            cluster.wait_phase("annotate", round=0, done=30)
+            self.hold(cluster)
+            cluster.ingest(LATER[20:])
+            cluster["annotator-0"].cont()
+            cluster.finish()
+            wanted = cluster.labels_text(), cluster.model()
+        with Cluster(**slowly) as cluster:
+            cluster.run(ROWS)
+            self.hold(cluster)
             port = (cluster.path / "port").read_text().strip()
             subprocess.run([BIN / "freeal", "backup", cluster.path / "copy", "--server", f"127.0.0.1:{port}",
                             "--token-file", cluster.project / "token"], check=True, capture_output=True)
+            cluster.ingest(LATER[:20])
+            cluster["annotator-0"].cont()
             cluster.finish()
             cluster.stop()
             shutil.rmtree(cluster.project / "coordinator")
             shutil.copytree(cluster.path / "copy" / "coordinator", cluster.project / "coordinator")
-            cluster.start()
-            cluster.wait(lambda: cluster.status().get("phase") == "annotate", what="the copy's state")
-            cluster.finish()
+            cluster.acknowledged = {r["id"]: r["text"] for r in ROWS}
+            cluster["coordinator"].start()
+            cluster.ingest(LATER[20:])
+            cluster.start().finish()
             self.assertFalse((cluster.project / "coordinator" / "copied").exists())
-            self.assertEqual((cluster.labels_text(), cluster.model()), self.wanted)
+            self.assertEqual((cluster.labels_text(), cluster.model()), wanted)
             cluster.audit()
 
     def test_what_is_lost_again_and_again_ends_the_run(self):
