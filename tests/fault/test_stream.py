@@ -115,6 +115,16 @@ class Stream(unittest.TestCase):
             self.assertEqual(len({r["id"] for r in cluster.labels()}), 200)
             cluster.audit()
 
+    def test_all_alike(self):
+        """E12: one class, one text, the arrivals too."""
+        rows = [dict(r, text="play the audio", label="sound") for r in ROWS[:40]]
+        with Cluster(**SLOWLY) as cluster:
+            cluster.run(rows[:30])
+            self.hold(cluster)
+            cluster.ingest(rows[30:])
+            self.release(cluster)
+            self.outcome(cluster, [40, 12])
+
     def test_a_steady_stream_holds_nothing_open(self):
         with Cluster(annotators=2, **SLOWLY) as cluster:
             cluster.run(FIRST)

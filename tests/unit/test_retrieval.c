@@ -118,6 +118,32 @@ static void likeliest_classes_interleaved(void **state)
 	retrieval_free(r);
 }
 
+/* Newcomers, which no model has judged, come behind those that are asked again. */
+static void without_probabilities_plain_nearest(void **state)
+{
+	(void)state;
+	float pool[POOL * DIMENSIONS], two[2 * DIMENSIONS];
+	uint64_t nos[POOL], queries[2] = {1, 61};
+	uint32_t classes[POOL], mixed[2 * 6], counts[2], alone[6], count;
+	struct retrieval_config config = {.class_count = 3, .shots = 6, .query_count = 100};
+	const float p[3] = {0, 0, 1};
+	pool_make(&config, pool, nos, classes);
+	memcpy(two, vectors + DIMENSIONS, sizeof pool[0] * DIMENSIONS);
+	memcpy(two + DIMENSIONS, vectors + DIMENSIONS, sizeof pool[0] * DIMENSIONS);
+	struct retrieval *r;
+	assert_int_equal(retrieval_new(&config, &r), ERR_OK);
+	struct retrieval_queries q = {2, two, queries, p, 1};
+	retrieval_block(r, &q, mixed, counts);
+	q = (struct retrieval_queries){1, two, queries, p, 1};
+	retrieval_block(r, &q, alone, &count);
+	assert_memory_equal(mixed, alone, sizeof alone);
+	q = (struct retrieval_queries){1, two, queries, NULL, 0};
+	retrieval_block(r, &q, alone, &count);
+	assert_memory_equal(mixed + 6, alone, sizeof alone);
+	assert_memory_not_equal(mixed, alone, sizeof alone);
+	retrieval_free(r);
+}
+
 #define MANY 3000
 #define HUB_POOL 40
 #define HUB_DIMENSIONS 16
@@ -230,6 +256,7 @@ int main(void)
 	    cmocka_unit_test(same_as_brute_force),
 	    cmocka_unit_test(never_its_own_demonstration),
 	    cmocka_unit_test(likeliest_classes_interleaved),
+	    cmocka_unit_test(without_probabilities_plain_nearest),
 	    cmocka_unit_test(hubs_are_capped),
 	    cmocka_unit_test(degenerate),
 	};
