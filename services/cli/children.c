@@ -45,6 +45,8 @@ struct children {
 
 enum err children_new(const char *log_folder, struct children **ret_children)
 {
+	/* They talk over ipc://; a key of another service's role would stop them. */
+	(void)unsetenv("FREEAL_KEY");
 	struct children *c = calloc(1, sizeof *c);
 	if (!c)
 		return ERR_NO_MEMORY;

@@ -122,7 +122,7 @@ static void summary_print(const json_t *report, const char *out)
 enum err results_write(struct session *s, const char *out, struct err_msg *msg)
 {
 	struct path labels, model;
-	json_t *report;
+	json_t *report = NULL;
 	enum err e = path_set(&labels, msg, "%s/labels.jsonl", out);
 	if (!e)
 		e = path_set(&model, msg, "%s/model", out);

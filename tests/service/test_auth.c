@@ -1,4 +1,4 @@
-/* libs: wire base freeal-coordinator worker_peers.c */
+/* libs: wire base freeal-coordinator freeal-selector worker_peers.c */
 /* Network sockets let in the listed keys alone, and a good peer is served all the while. */
 #include "wire/gate.h"
 #include "wire/worker.h"
@@ -231,38 +231,46 @@ static void *stranger_make(struct bench *b, const uint8_t *server_key)
 	return s;
 }
 
+/* Waits until the gate tells of somebody. Its clock runs faster here. */
+static struct gate_refusals refusals_wait(struct bench *b, uint64_t *time_ms)
+{
+	struct gate_refusals r = {0}, more;
+	uint64_t end_ms = now() + 10000;
+	*time_ms += GATE_TELL_MS;
+	while (!gate_refusals(socket_gate(b->router), *time_ms, &r)) {
+		assert_true(now() < end_ms);
+		(void)zmq_poll(NULL, 0, 2);
+	}
+	/* Not again before its time. */
+	assert_false(gate_refusals(socket_gate(b->router), *time_ms + GATE_TELL_MS - 1, &more));
+	return r;
+}
+
 /* D3: strangers of all kinds reach no code of ours; the good peer is served meanwhile; what is
  * said about them is little. */
 static void strangers_are_refused(void **state)
 {
 	struct bench *b = *state;
 	void *strangers[STRANGER_COUNT];
+	uint64_t time_ms = now(), count = 0;
 	router_bind(b, "tcp://127.0.0.1:*");
 	struct socket *good = client_connect(b, b->annotator);
 	struct auth *other = auth_make(FREEAL__ROLE__COORDINATOR);
+	const uint8_t *keys[] = {auth_public(b->server), NULL, auth_public(other)};
+	const char *reasons[] = {"127.0.0.1 has a key that is not listed", "not encrypted",
+				 "not encrypted"};
 	message_pass(b, good, FREEAL__ROLE__ANNOTATOR);
 	for (int i = 0; i < STRANGER_COUNT; i++) {
-		const uint8_t *keys[] = {NULL, auth_public(other), auth_public(b->server)};
 		strangers[i] = stranger_make(b, keys[i % 3]);
+		if (i < 3) {
+			struct gate_refusals r = refusals_wait(b, &time_ms);
+			assert_non_null(strstr(r.last.text, reasons[i]));
+			count += r.count;
+		}
 		message_pass(b, good, FREEAL__ROLE__ANNOTATOR);
 	}
-	/* All kinds were noticed: a tell a while apart, from which the rest is counted. */
-	struct gate_refusals r = {0};
-	uint64_t count = 0, end_ms = now() + 10000, time_ms = now();
-	bool listed = false, encrypted = false;
-	while (count < STRANGER_COUNT || !listed || !encrypted) {
-		assert_true(now() < end_ms);
-		time_ms += GATE_TELL_MS; /* its clock runs faster */
-		if (gate_refusals(socket_gate(b->router), time_ms, &r)) {
-			count += r.count;
-			listed = listed || strstr(r.last.text, "127.0.0.1 has a key");
-			encrypted = encrypted || strstr(r.last.text, "not encrypted");
-			/* Not again before its time. */
-			assert_false(
-			    gate_refusals(socket_gate(b->router), time_ms + GATE_TELL_MS - 1, &r));
-		}
-		(void)zmq_poll(NULL, 0, 2);
-	}
+	while (count < STRANGER_COUNT)
+		count += refusals_wait(b, &time_ms).count;
 	message_pass(b, good, FREEAL__ROLE__ANNOTATOR);
 	for (int i = 0; i < STRANGER_COUNT; i++)
 		zmq_close(strangers[i]);
@@ -475,6 +483,63 @@ static void the_coordinator_wants_its_key(void **state)
 	assert_non_null(strstr(log, "chmod 600"));
 }
 
+/* A list that somebody was added to by hand gives no one the work of a trainer. */
+static void the_selector_serves_trainers_alone(void **state)
+{
+	struct bench *b = *state;
+	struct auth *selector = auth_make(FREEAL__ROLE__SELECTOR);
+	struct err_msg msg;
+	struct frame *f;
+	char path[128], data[128];
+	snprintf(path, sizeof path, "%s/selector.key", b->dir);
+	snprintf(data, sizeof data, "%s/data", b->dir);
+	auth_server_set(selector, b->server);
+	assert_int_equal(auth_client_put(selector, b->trainer, ""), ERR_OK);
+	assert_int_equal(auth_client_put(selector, b->annotator, ""), ERR_OK);
+	assert_int_equal(auth_save(selector, path, &msg), ERR_OK);
+	auth_server_set(b->annotator, selector);
+	auth_server_set(b->trainer, selector);
+	auth_free(selector);
+	endpoint_choose(b);
+	char *const argv[] = {"freeal-selector",
+			      "--coordinator",
+			      "tcp://127.0.0.1:1",
+			      "--data",
+			      data,
+			      "--bind",
+			      b->endpoint,
+			      "--key",
+			      path,
+			      "--log-level",
+			      "error",
+			      "--parent-death",
+			      NULL};
+	b->pid = process_start(argv);
+	const struct {
+		const struct auth *auth;
+		Freeal__Envelope__BodyCase answer;
+	} clients[] = {{b->annotator, FREEAL__ENVELOPE__BODY_REFUSED},
+		       {b->trainer, FREEAL__ENVELOPE__BODY_WELCOME}};
+	for (size_t i = 0; i < 2; i++) {
+		struct socket *s;
+		assert_int_equal(socket_connect(b->zmq_clients, b->endpoint, clients[i].auth,
+						FREEAL__ROLE__SELECTOR, &s, &msg),
+				 ERR_OK);
+		uint64_t end_ms = now() + 15000;
+		bool sent = false;
+		while (socket_receive(s, &b->from, &f, &msg) != ERR_OK) {
+			assert_true(now() < end_ms);
+			/* The annotator says that it is a trainer. */
+			sent = sent || hello_send(s, FREEAL__ROLE__TRAINER) == ERR_OK;
+			(void)zmq_poll(NULL, 0, 5);
+		}
+		assert_int_equal(frame_envelope(f)->body_case, clients[i].answer);
+		frame_free(f);
+		socket_free(s);
+	}
+	assert_int_equal(process_stop(&b->pid, SIGTERM, 5000), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_free)
@@ -486,6 +551,7 @@ int main(void)
 	    TEST(the_list_is_read_again),
 	    TEST(the_coordinator_knows_roles),
 	    TEST(the_coordinator_wants_its_key),
+	    TEST(the_selector_serves_trainers_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
