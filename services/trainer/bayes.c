@@ -1,5 +1,6 @@
 #include "trainer/bayes.h"
 
+#include "math/block.h"
 #include "math/parallel.h"
 #include "math/softmax.h"
 
@@ -248,8 +249,8 @@ enum err bayes_fit(const struct bayes_problem *problem, float *ret_weights)
 	    .masses = malloc(k * sizeof(*b.masses)),
 	    .class_scale = malloc(k * sizeof(*b.class_scale)),
 	    .soft = malloc((problem->unlabelled_count + SHARDS) * k * sizeof(*b.soft)),
-	    .sums = malloc((size + 1) * sizeof(*b.sums)),
-	    .shards = malloc((SHARDS * size + 1) * sizeof(*b.shards)),
+	    .sums = block_new(size + 1),
+	    .shards = block_new(SHARDS * size + 1),
 	    .totals = malloc(k * sizeof(*b.totals)),
 	};
 	enum err err = ERR_NO_MEMORY;

@@ -1,5 +1,6 @@
 #include "trainer/logistic.h"
 
+#include "math/block.h"
 #include "math/lbfgs.h"
 #include "math/parallel.h"
 #include "math/softmax.h"
@@ -104,9 +105,9 @@ enum err logistic_fit(const struct logistic_problem *problem, float *ret_weights
 	assert(k >= 2);
 	struct logistic l = {.problem = problem, .width = k == 2 ? 1 : k};
 	l.size = (problem->rows.column_count + 1) * l.width;
-	l.gradients = malloc(SHARDS * l.size * sizeof(*l.gradients));
+	l.gradients = block_new(SHARDS * l.size);
 	l.logits = malloc(SHARDS * k * sizeof(*l.logits));
-	float *x = calloc(l.size, sizeof(*x));
+	float *x = block_new(l.size);
 	enum err err = ERR_NO_MEMORY;
 	if (l.gradients && l.logits && x)
 		err = vector_space_new(l.size, problem->thread_count, &l.space);

@@ -1,6 +1,7 @@
 #include "trainer/ngram.h"
 
 #include "base/rng.h"
+#include "math/block.h"
 #include "math/parallel.h"
 #include "math/softmax.h"
 #include "trainer/bayes.h"
@@ -103,7 +104,7 @@ static enum err ngram_new(struct vocabulary *vocabulary, size_t class_count, str
 		return ERR_NO_MEMORY;
 	m->vocabulary = vocabulary_ref(vocabulary);
 	m->class_count = class_count;
-	m->weights = calloc((size_t)vocabulary->column_count * class_count + 1, sizeof(float));
+	m->weights = block_new((size_t)vocabulary->column_count * class_count + 1);
 	m->bias = calloc(class_count, sizeof(float));
 	if (!m->weights || !m->bias) {
 		ngram_free(m);
@@ -162,7 +163,7 @@ static enum err ngram_fit(struct ngram *m, const struct csr *rows, const struct 
 	enum err err = bayes_fit(&bayes, m->weights);
 	if (err)
 		return err;
-	float *weights = calloc(size + k, sizeof(*weights));
+	float *weights = block_new(size + k);
 	if (!weights)
 		return ERR_NO_MEMORY;
 	float *bias = weights + size;

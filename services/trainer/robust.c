@@ -1,6 +1,7 @@
 #include "trainer/robust.h"
 
 #include "base/rng.h"
+#include "math/block.h"
 #include "math/simd.h"
 #include "math/softmax.h"
 
@@ -367,7 +368,7 @@ enum err robust_train(const struct robust_data *data, const struct robust_config
 	    .weights = weights,
 	    .bias = bias,
 	    .k = k,
-	    .squares = calloc((data->rows.column_count + 1) * k, sizeof(float)),
+	    .squares = block_new((data->rows.column_count + 1) * k),
 	    .order = malloc(rows * sizeof(uint32_t)),
 	    .clean = calloc(rows, sizeof(bool)),
 	    .losses = malloc(rows * sizeof(float)),

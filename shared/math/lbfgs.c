@@ -1,5 +1,6 @@
 #include "math/lbfgs.h"
 
+#include "math/block.h"
 #include "math/vector.h"
 
 #include <assert.h>
@@ -37,7 +38,7 @@ static enum err lbfgs_init(struct lbfgs *l, size_t size, size_t thread_count)
 	enum err err = vector_space_new(size, thread_count, &l->space);
 	if (err)
 		return err;
-	l->block = calloc(size * (2 * PAIRS + 4), sizeof(float));
+	l->block = block_new(size * (2 * PAIRS + 4));
 	if (!l->block) {
 		lbfgs_done(l);
 		return ERR_NO_MEMORY;
