@@ -65,7 +65,7 @@ static enum err socket_new(void *context, int type, bool plain, struct socket **
 	option_set(s, ZMQ_RCVHWM, SOCKET_HWM);
 	option_set(s, ZMQ_LINGER, 1000);
 	option_set(s, ZMQ_RECONNECT_IVL, 50);
-	option_set(s, ZMQ_RECONNECT_IVL_MAX, 2000);
+	option_set(s, ZMQ_RECONNECT_IVL_MAX, 500);
 	option_set(s, ZMQ_HANDSHAKE_IVL, 5000);
 	if (s->router)
 		option_set(s, ZMQ_ROUTER_MANDATORY, 1);
