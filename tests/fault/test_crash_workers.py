@@ -80,5 +80,64 @@ class Annotators(unittest.TestCase):
                 self.die_at(f"worker_sent:{n}")
 
 
+class Jobs(unittest.TestCase):
+    """A trainer or selector dies once at a point, and its successor goes on with its data."""
+
+    COUNT = 100
+
+    def die_at(self, name, crash):
+        """Whether it came to that."""
+        with Cluster() as cluster:
+            cluster[name].start(crash=crash)
+            cluster.supervise(name)
+            cluster.run(samples(self.COUNT)).finish()
+            died = cluster.deaths[name] > 0
+            log, jobs = cluster["coordinator"].text(), cluster["selector"].text()
+            for round in (0, 1):
+                # Each round closes once; its selection is made anew at most once.
+                self.assertEqual(log.count(f" phase phase=select round={round} "), 1)
+                self.assertLessEqual(jobs.count(f" job_start kind=select round={round} "), 2)
+            self.assertNotIn("run_failed", log)
+            assert_same(self, cluster, self.COUNT)
+            return died
+
+    def passages(self, name):
+        """{point: times} of an undisturbed run."""
+        with Cluster() as cluster:
+            cluster[name].start(crash_list=cluster.path / "points")
+            cluster.run(samples(self.COUNT)).finish()
+            return collections.Counter((cluster.path / "points").read_text().split())
+
+    def die_everywhere(self, name, points):
+        """The first, the last and some passages between, of each point."""
+        passages = self.passages(name)
+        self.assertLessEqual(points, set(passages))
+        for point, count in sorted(passages.items()):
+            for n in sorted({1, 2, count // 3, 2 * count // 3, count - 1} - {0, -1}):
+                with self.subTest(point, n=n):
+                    self.assertTrue(self.die_at(name, f"{point}:{n}") or n > count // 2, "it survived")
+
+    def test_a6_trainer_in_the_middle_of_a_training(self):
+        self.assertTrue(self.die_at("trainer-0", "train_step:100"))
+
+    def test_a6_trainer_between_rename_and_sync_of_a_checkpoint(self):
+        self.assertTrue(self.die_at("trainer-0", "folder_renamed:1"))
+
+    def test_a7_selector_while_a_selection_is_written(self):
+        self.assertTrue(self.die_at("selector", "rows_put:2"))
+
+    @slow
+    def test_a6_trainer_at_each_point(self):
+        self.die_everywhere("trainer-0", {
+            "checkpoint_written", "fold_trained", "folder_before", "folder_renamed", "job_start", "predict_block",
+            "replica_before", "replica_after", "train_step", "worker_lease", "worker_result", "worker_sent"})
+
+    @slow
+    def test_a7_selector_at_each_point(self):
+        self.die_everywhere("selector", {
+            "history_commit", "job_start", "rows_put", "rows_end", "selector_commit", "worker_lease",
+            "worker_result", "worker_sent"})
+
+
 if __name__ == "__main__":
     main()
