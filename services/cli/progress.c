@@ -85,6 +85,23 @@ static bool phase_has_rounds(const char *phase)
 	return true;
 }
 
+/* The phase is about samples that came while the LLM was asked, and about these alone. */
+static bool phase_is_of_arrivals(const json_t *status)
+{
+	const char *phase = text_of(status, "phase");
+	return json_is_true(json_object_get(status, "frozen")) &&
+	       (strcmp(phase, "embed") == 0 || strcmp(phase, "retrieve") == 0 ||
+		strcmp(phase, "annotate") == 0);
+}
+
+/* Samples that came too late for the round. */
+static uint64_t waiting_count(const json_t *status)
+{
+	uint64_t samples = count_of(status, "samples"), in_round = count_of(status, "in_round");
+	bool frozen = json_is_true(json_object_get(status, "frozen"));
+	return frozen && samples > in_round ? samples - in_round : 0;
+}
+
 /* ", 5/s, 6 s left", as far as it is known; a run that waits for a person has none. */
 static void add_rate(const json_t *status, struct buf *out)
 {
@@ -126,6 +143,8 @@ void progress_line(const json_t *status, struct buf *out)
 	if (phase_has_rounds(phase))
 		buf_printf(out, "round %" PRIu64 " ", count_of(status, "round"));
 	buf_add_str(out, phase);
+	if (phase_is_of_arrivals(status))
+		buf_add_str(out, " (later samples)");
 	if (total) {
 		buf_printf(out, " %" PRIu64 "/%" PRIu64 " (%" PRIu64 " %%)", done, total,
 			   done >= total ? 100 : done * 100 / total);
@@ -189,6 +208,9 @@ static void block_samples(const json_t *status, struct buf *out)
 	if (count_of(status, "set_aside"))
 		buf_printf(out, ", %s without an answer",
 			   console_count(a, count_of(status, "set_aside")));
+	if (waiting_count(status))
+		buf_printf(out, ", %s wait for the next round",
+			   console_count(a, waiting_count(status)));
 }
 
 void progress_block(const json_t *status, unsigned width, struct buf *out)
@@ -199,7 +221,8 @@ void progress_block(const json_t *status, unsigned width, struct buf *out)
 	if (phase_has_rounds(phase))
 		buf_printf(out, ", round %" PRIu64 " (%" PRIu64 " in all)",
 			   count_of(status, "round"), count_of(status, "rounds"));
-	buf_printf(out, ": %s", phase_in_words(phase));
+	buf_printf(out, ": %s%s", phase_in_words(phase),
+		   phase_is_of_arrivals(status) ? " (of samples that came later)" : "");
 	line_end(out, from, width);
 	if (count_of(status, "total")) {
 		from = out->size;

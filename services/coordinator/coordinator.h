@@ -84,7 +84,7 @@ struct coordinator {
 	int32_t *labels;	   /* training label by sample_no; LABEL_NONE */
 	uint64_t labels_capacity;
 	uint64_t labelled;  /* labels that are not LABEL_NONE */
-	uint64_t set_aside; /* samples asked in this phase without a usable answer */
+	uint64_t set_aside; /* samples asked in this round without a usable answer */
 
 	struct agenda *agenda;
 	uint32_t ttr_ms;

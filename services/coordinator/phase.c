@@ -64,7 +64,8 @@ static enum err agenda_settle_events(struct coordinator *c, uint64_t first)
 
 static enum err agenda_load_annotate(struct coordinator *c)
 {
-	c->set_aside = 0;
+	if (!c->state.frozen)
+		c->set_aside = 0;
 	if (round_asks_again(c->project, &c->state)) {
 		enum err e = agenda_exclude_unasked(c);
 		return e ? e : agenda_settle_events(c, 0);
@@ -382,5 +383,6 @@ bool phase_mend(struct coordinator *c, Freeal__Missing missing, const char *reas
 	c->status_due_ms = 0;
 	lease_table_clear(c->leases);
 	pull_drop(c);
+	crash_point("phase_mend");
 	return true;
 }

@@ -120,8 +120,9 @@ static enum err queries_walk(struct job *j, struct queries *q, uint64_t step, qu
 		size_t n = BLOCK, rows = 0, count = 0, probable = 0;
 		if (q->sample_count - first < n)
 			n = (size_t)(q->sample_count - first);
+		bool any = memchr(q->wanted + first, true, n) != NULL;
 		e = job_continue(j);
-		if (!e)
+		if (!e && any)
 			e = job_vectors(j, first, n, q->dimensions, q->vectors);
 		if (!e && reader)
 			e = oof_read(reader, n, q->labels, q->probabilities, &rows, &j->msg);

@@ -58,6 +58,15 @@ class Lost(unittest.TestCase):
                 self.lose(cluster, "selector")
                 self.finish(cluster, mended)
 
+    def test_the_coordinator_dies_as_it_goes_back(self):
+        with Cluster() as cluster:
+            cluster["coordinator"].start(crash="phase_mend:1")
+            self.start(cluster, "selector", "job_start:3")
+            self.lose(cluster, "selector")
+            cluster.wait(lambda: not cluster["coordinator"].alive(), what="the coordinator's crash")
+            cluster["coordinator"].start()
+            self.finish(cluster, 2)  # nothing of the first time was on disk
+
     def test_the_selectors_store_while_the_llm_is_asked(self):
         with Cluster(latency_ms=40, task={"concurrency": 4}) as cluster:
             cluster.run(ROWS)

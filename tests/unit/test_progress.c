@@ -37,6 +37,24 @@ static void line_says_everything_once(void **state)
 	json_decref(status);
 }
 
+static void samples_that_came_later_are_told(void **state)
+{
+	(void)state;
+	json_t *status =
+	    load("{\"task\":\"t\",\"phase\":\"annotate\",\"round\":1,\"rounds\":2,\"samples\":90,"
+		 "\"in_round\":70,\"frozen\":true,\"labelled\":60,\"done\":5,\"total\":20}");
+	struct buf out;
+	buf_init(&out, 4096);
+	progress_line(status, &out);
+	assert_string_equal(buf_str(&out), "round 1 annotate (later samples) 5/20 (25 %)");
+	buf_reset(&out);
+	progress_block(status, 200, &out);
+	assert_non_null(strstr(buf_str(&out), "labels (of samples that came later)"));
+	assert_non_null(strstr(buf_str(&out), "60 of 90 samples labelled, 20 wait for the next"));
+	buf_done(&out);
+	json_decref(status);
+}
+
 static void no_rate_where_it_says_nothing(void **state)
 {
 	(void)state;
@@ -217,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(line_says_everything_once),
+	    cmocka_unit_test(samples_that_came_later_are_told),
 	    cmocka_unit_test(no_rate_where_it_says_nothing),
 	    cmocka_unit_test(line_leaves_out_what_is_missing),
 	    cmocka_unit_test(block_fits_its_width),
