@@ -1,10 +1,11 @@
 #include "trainer/refit.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CANCEL_CHECK_MS 100
@@ -29,7 +30,7 @@ enum err refit_new(int wake_fd, struct refit **ret_refit)
 		return ERR_NO_MEMORY;
 	r->wake_fd = wake_fd;
 	(void)pthread_mutex_init(&r->mutex, NULL);
-	(void)pthread_cond_init(&r->answered, NULL);
+	clock_cond_init(&r->answered);
 	*ret_refit = r;
 	return ERR_OK;
 }
@@ -56,13 +57,7 @@ static void loop_wake(struct refit *r)
 
 static void answer_wait(struct refit *r)
 {
-	struct timespec until;
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += CANCEL_CHECK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
+	struct timespec until = clock_deadline(CANCEL_CHECK_MS);
 	(void)pthread_cond_timedwait(&r->answered, &r->mutex, &until);
 }
 

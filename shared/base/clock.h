@@ -5,7 +5,9 @@
 #ifndef FREEAL_BASE_CLOCK_H
 #define FREEAL_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 struct clock {
 	uint64_t (*mono_ms)(void *context); /* never jumps; for durations */
@@ -16,5 +18,9 @@ struct clock {
 struct clock clock_system(void);
 uint64_t clock_mono_ms(const struct clock *c);
 uint64_t clock_wall_ms(const struct clock *c);
+
+/* A condition whose timed waits go by the monotonic clock, and when such a wait ends. */
+void clock_cond_init(pthread_cond_t *cond);
+struct timespec clock_deadline(uint32_t wait_ms);
 
 #endif

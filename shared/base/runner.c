@@ -1,12 +1,13 @@
 #include "base/runner.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUEUE_MAX 8 /* chunks of about 1 MiB */
@@ -21,12 +22,13 @@ struct runner {
 
 	pthread_mutex_t mutex; /* over what follows */
 	pthread_cond_t wake;   /* a job came, or the queue has room */
+	pthread_cond_t ended;  /* the thread is over; by the monotonic clock */
 	void *next;	       /* job to be run */
 	void *job;	       /* that runs */
 	struct runner_item queue[QUEUE_MAX];
 	size_t first, count;
 	uint64_t seq; /* of the running job's next chunk */
-	bool stop;
+	bool stop, over;
 };
 
 static void signal_loop(struct runner *r)
@@ -87,6 +89,8 @@ static void *runner_main(void *context)
 		err_ignore(queue_put(r, (struct runner_item){.error = e}));
 		(void)pthread_mutex_lock(&r->mutex);
 	}
+	r->over = true;
+	(void)pthread_cond_signal(&r->ended);
 	(void)pthread_mutex_unlock(&r->mutex);
 	return NULL;
 }
@@ -98,6 +102,7 @@ static void runner_release(struct runner *r)
 	if (r->fd >= 0)
 		(void)close(r->fd);
 	(void)pthread_cond_destroy(&r->wake);
+	(void)pthread_cond_destroy(&r->ended);
 	(void)pthread_mutex_destroy(&r->mutex);
 	free(r);
 }
@@ -113,6 +118,7 @@ enum err runner_new(runner_job_run run, void *context, struct runner **ret_runne
 	r->idle = true;
 	(void)pthread_mutex_init(&r->mutex, NULL);
 	(void)pthread_cond_init(&r->wake, NULL);
+	clock_cond_init(&r->ended);
 	r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int code = r->fd < 0 ? errno : pthread_create(&r->thread, NULL, runner_main, r);
 	if (code) {
@@ -132,14 +138,15 @@ bool runner_free(struct runner *r, uint32_t timeout_ms)
 	(void)pthread_mutex_lock(&r->mutex);
 	r->stop = true;
 	(void)pthread_cond_signal(&r->wake);
+	struct timespec until = clock_deadline(timeout_ms);
+	int code = 0;
+	while (!r->over && code == 0)
+		code = pthread_cond_timedwait(&r->ended, &r->mutex, &until);
+	bool over = r->over;
 	(void)pthread_mutex_unlock(&r->mutex);
-	struct timespec until;
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)timeout_ms * 1000000u;
-	until.tv_sec += (time_t)(ns / 1000000000u);
-	until.tv_nsec = (long)(ns % 1000000000u);
-	if (pthread_timedjoin_np(r->thread, NULL, &until) != 0)
+	if (!over)
 		return false;
+	(void)pthread_join(r->thread, NULL);
 	runner_release(r);
 	return true;
 }

@@ -1,6 +1,9 @@
-"""E1, E4, E5: more and fewer annotators, samples that nobody can label, samples that end workers."""
+"""E1, E2, E4, E5: more and fewer annotators, a steady stream, samples that nobody can label, samples
+that end workers."""
 import re
 import subprocess
+import threading
+import time
 import unittest
 
 from cluster import BIN, Cluster, main
@@ -69,6 +72,43 @@ class Annotators(unittest.TestCase):
             self.assertIn("leases_expired\": 0", cluster.get("/v1/report").decode())
             cluster.audit()
         self.assertEqual(got, self.wanted(rows))
+
+
+class Stream(unittest.TestCase):
+    RATE, BATCH, P99_S_MAX = 500, 25, 0.5
+
+    def feed(self, cluster, rows, stop, waits):
+        """Posts a batch at a time, as many a second as RATE says; the time that each took."""
+        due = time.monotonic()
+        while len(rows) >= self.BATCH and not stop.is_set():
+            stop.wait(max(0, due - time.monotonic()))
+            due += self.BATCH / self.RATE
+            start = time.monotonic()
+            cluster.ingest([rows.pop() for _ in range(self.BATCH)])
+            waits.append(time.monotonic() - start)
+
+    def test_e2_rounds_close_under_a_steady_stream(self):
+        rows, waits, stop = samples(8000), [], threading.Event()
+        first = [rows.pop() for _ in range(400)]
+        with Cluster(annotators=2, latency_ms=30, task={"concurrency": 16}) as cluster:
+            cluster.run(first)
+            cluster.wait_phase("annotate", round=0)
+            feeder = threading.Thread(target=self.feed, args=(cluster, rows, stop, waits))
+            feeder.start()
+            try:
+                cluster.wait_phase("train", round=1, timeout=60)
+                fed = feeder.is_alive()
+            finally:
+                stop.set()
+                feeder.join()
+            self.assertTrue(fed)  # both rounds closed while samples came
+            cluster.finish()
+            report = cluster.report()
+            self.assertGreater(report["rounds"][0]["asked"], len(first))
+            self.assertGreater(len(waits), 20)
+            # As fast as wanted, and each batch acknowledged soon.
+            self.assertLess(sorted(waits)[len(waits) * 99 // 100], self.P99_S_MAX)
+            cluster.audit()
 
 
 class Poison(unittest.TestCase):
