@@ -128,7 +128,7 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 	     .type = OPTION_STRING,
 	     .value = &p->input,
 	     .arg = "FILE",
-	     .help = "texts: CSV, TSV or JSONL; - is standard input"},
+	     .help = "texts: CSV, TSV or JSONL, also .gz; - is standard input"},
 	    {.name = "format",
 	     .type = OPTION_STRING,
 	     .value = &p->format,

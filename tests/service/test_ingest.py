@@ -43,6 +43,19 @@ class Replies(Case):
         self.assertIn("2 samples added, 0 were there, 1 refused", err)
 
 
+class Gzip(Case):
+    def test_run_init_and_the_dry_run_read_it(self):
+        self.write("in.csv.gz", gzip.compress((self.folder / "in.csv").read_bytes()))
+        self.freeal("run", "task.yaml", "--input", "in.csv.gz")
+        self.assertEqual({"1", "2", "3"}, set(self.sent()))
+        self.assertIn("text: text", self.freeal("init", "in.csv.gz", "--output", "-")[0])
+        whole = (self.folder / "in.csv.gz").read_bytes()
+        self.write("cut.csv.gz", whole[:-10])
+        _, err = self.freeal("run", "task.yaml", "--input", "cut.csv.gz", "--out", "other", code=2)
+        self.assertIn("the compressed data ends early; the file is not whole", err)
+        self.assertFalse((self.folder / "other").exists())
+
+
 @unittest.skipUnless((BIN / "freeal-coordinator").exists(), "the coordinator is not built")
 class Ingest(Case):
     def setUp(self):
