@@ -92,6 +92,20 @@ class Stream(unittest.TestCase):
             self.outcome(cluster, [120, 36 + 70, 10])
             self.assertEqual(len(cluster.asked()), 120 + 36 + 70 + 10)
 
+    def test_the_audit_between_the_freeze_and_the_end(self):
+        for phase in ("embed", "annotate"):
+            with self.subTest(phase), Cluster(**SLOWLY) as cluster:
+                cluster.run(FIRST)
+                self.hold(cluster)
+                cluster.ingest(LATER[:60])
+                if phase == "embed":
+                    cluster["trainer-0"].pause()
+                self.release(cluster)
+                cluster.wait(lambda: cluster.status().get("frozen"), what="the freeze")
+                cluster.wait_phase(phase, round=0)
+                cluster.ingest(LATER[60:])
+                cluster.audit()
+
     def test_zero_shot(self):
         with Cluster(latency_ms=20, task={"rounds": "[{shots: 0}]"}) as cluster:
             cluster.run(FIRST)
