@@ -290,9 +290,15 @@ enum err audit_rounds(struct audit_run *r)
 	if (e)
 		return e;
 	usage_compare(r, "rounds", &sum);
-	usage_compare(r, "events and results", &r->used);
-	audit_note(&r->audit, 7, "%llu requests, %llu duplicates, %llu leases expired",
+	r->used.requests += r->counters->late_requests;
+	r->used.tokens_in += r->counters->late_tokens_in;
+	r->used.tokens_out += r->counters->late_tokens_out;
+	r->used.nano_usd += r->counters->late_nano_usd;
+	usage_compare(r, "events, results and late answers", &r->used);
+	audit_note(&r->audit, 7,
+		   "%llu requests, %llu of them too late, %llu duplicates, %llu leases expired",
 		   (unsigned long long)r->counters->requests,
+		   (unsigned long long)r->counters->late_requests,
 		   (unsigned long long)r->counters->duplicates,
 		   (unsigned long long)r->counters->leases_expired);
 	return ERR_OK;

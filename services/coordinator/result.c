@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/label.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -152,6 +153,30 @@ static bool result_has_stream(const struct coordinator *c)
 	       c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE;
 }
 
+/* What came too late is dropped. An answer of another lease than the one that was taken is paid
+ * for all the same; one that is only sent again has that one's attempt. */
+static void late_take(struct coordinator *c, const Freeal__Result *result)
+{
+	Freeal__LabelEvent *event = NULL;
+	c->counters.duplicates++;
+	if (result->body_case != FREEAL__RESULT__BODY_ANNOTATE || !result->annotate->usage)
+		return;
+	enum err e = table_get(coordinator_txn(c), TABLE_EVENTS,
+			       store_key_u64_u32_u32(result->name->item, result->name->round, 0),
+			       &freeal__label_event__descriptor, &event);
+	if (e && e != ERR_NOT_FOUND)
+		coordinator_fatal(c, e, "label event");
+	if (!e && event->attempt != result->attempt) {
+		const Freeal__Usage *usage = result->annotate->usage;
+		usage_count(c, usage);
+		c->counters.late_requests += usage->requests;
+		c->counters.late_tokens_in += usage->tokens_in;
+		c->counters.late_tokens_out += usage->tokens_out;
+		c->counters.late_nano_usd += usage->nano_usd;
+	}
+	frame_message_free(event);
+}
+
 void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result)
 {
 	uint64_t index;
@@ -162,7 +187,7 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 		    round_work_index(c->project, &c->state, result->name, &index) &&
 		    !agenda_is_settled(c->agenda, index);
 	if (!ours) {
-		c->counters.duplicates++;
+		late_take(c, result);
 		coordinator_ack(c, to, result->name, result->attempt);
 		return;
 	}

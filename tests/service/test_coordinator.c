@@ -177,7 +177,8 @@ static void trainer_lease_take(void *context, const Freeal__Work *work)
 		embed_send(b, work->name->item, work->name->slot);
 }
 
-static void annotation_send(struct bench *b, uint32_t round, uint64_t item, uint32_t class_id)
+static void attempt_send(struct bench *b, uint32_t round, uint64_t item, uint32_t attempt,
+			 uint32_t class_id)
 {
 	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
 	Freeal__ClassPayload payload = FREEAL__CLASS_PAYLOAD__INIT;
@@ -193,10 +194,15 @@ static void annotation_send(struct bench *b, uint32_t round, uint64_t item, uint
 	annotation.class_label = &payload;
 	annotation.usage = &usage;
 	result.name = &name;
-	result.attempt = 1;
+	result.attempt = attempt;
 	result.body_case = FREEAL__RESULT__BODY_ANNOTATE;
 	result.annotate = &annotation;
 	err_ignore(worker_result(b->annotator, &result)); /* not leased: sent all the same */
+}
+
+static void annotation_send(struct bench *b, uint32_t round, uint64_t item, uint32_t class_id)
+{
+	attempt_send(b, round, item, 1, class_id);
 }
 
 static void lease_take(void *context, const Freeal__Work *work)
@@ -318,6 +324,20 @@ static bool results_are_acknowledged(struct bench *b)
 	return worker_result_count(b->annotator) == 0;
 }
 
+static bool one_is_paid(struct bench *b)
+{
+	char reply[4096];
+	http(b, "GET", "/v1/status", b->token, "", reply, sizeof reply);
+	return strstr(reply, "\"requests\":1,") != NULL;
+}
+
+static bool two_are_paid(struct bench *b)
+{
+	char reply[4096];
+	http(b, "GET", "/v1/status", b->token, "", reply, sizeof reply);
+	return strstr(reply, "\"requests\":2,") != NULL;
+}
+
 /* A1, I2, I3: what was acknowledged is there after kill -9, and is not leased again. */
 static void acknowledged_annotations_survive_a_kill(void **state)
 {
@@ -411,6 +431,12 @@ static void results_that_do_not_fit_change_nothing(void **state)
 	annotation_send(b, 0, 5, 0);
 	workers_run(b, 1, results_are_acknowledged);
 	assert_int_equal(labelled(b), 1);
+	/* Sent again, it cost nothing more; another lease's answer was paid for. */
+	workers_run(b, 1, one_is_paid);
+	attempt_send(b, 0, 5, 2, 0);
+	workers_run(b, 1, results_are_acknowledged);
+	assert_int_equal(labelled(b), 1);
+	workers_run(b, 1, two_are_paid);
 }
 
 /* A lease handed back is given out again at once, and counts as no attempt. */
