@@ -22,10 +22,9 @@ struct worker {
 	struct worker_handler handler;
 	Freeal__Role role;
 	uint8_t epoch[EPOCH_BYTES];
-	uint8_t coordinator_epoch[EPOCH_BYTES];
 	uint8_t project_id[PROJECT_ID_BYTES];
 	bool project_known;
-	bool welcome; /* the coordinator of that epoch knows us */
+	bool welcome; /* the coordinator knows us */
 	struct rng jitter;
 	uint64_t hello_due_ms;
 	uint64_t heartbeat_due_ms;
@@ -141,16 +140,10 @@ static void project_check(struct worker *w, const Freeal__Project *project)
 static void welcome_take(struct worker *w, const Freeal__Welcome *welcome)
 {
 	project_check(w, welcome->project);
-	bool same = welcome->epoch.len == EPOCH_BYTES &&
-		    memcmp(welcome->epoch.data, w->coordinator_epoch, EPOCH_BYTES) == 0;
-	if (!same) {
-		if (welcome->epoch.len == EPOCH_BYTES)
-			memcpy(w->coordinator_epoch, welcome->epoch.data, EPOCH_BYTES);
-		/* Another coordinator process: what it has not acknowledged may be lost. */
-		w->resend_due_ms = 0;
-		for (struct held *h = w->held.list.list_next; h != &w->held.list; h = h->list_next)
-			held_unsend(&w->held, h);
-	}
+	/* Another process, or another connection: what is not acknowledged may be lost. */
+	w->resend_due_ms = 0;
+	for (struct held *h = w->held.list.list_next; h != &w->held.list; h = h->list_next)
+		held_unsend(&w->held, h);
 	if (welcome->heartbeat_ms)
 		w->heartbeat_ms = welcome->heartbeat_ms;
 	w->welcome = true;

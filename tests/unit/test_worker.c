@@ -228,10 +228,10 @@ static void a_result_is_sent_until_it_is_acknowledged(void **state)
 	assert_int_equal(worker_result_count(b->worker), 0);
 }
 
-/* D8: a new coordinator process gets the results that the old one did not acknowledge. */
-static void a_restarted_coordinator_gets_what_is_open(void **state)
+/* D8: a new coordinator process gets the results that the old one did not acknowledge; so
+ * does the old one on a new connection. */
+static void what_is_open_is_sent_to(struct bench *b, uint8_t epoch)
 {
-	struct bench *b = *state;
 	expect_and_drop(b, FREEAL__ENVELOPE__BODY_HELLO);
 	welcome(b, 1);
 	lease(b, 1, 1, 1);
@@ -246,7 +246,7 @@ static void a_restarted_coordinator_gets_what_is_open(void **state)
 	say(b, &e, NULL, 0);
 	expect_and_drop(b, FREEAL__ENVELOPE__BODY_HELLO);
 	uint64_t before_ms = b->now_ms;
-	welcome(b, 2);
+	welcome(b, epoch);
 	struct frame *f = expect(b, FREEAL__ENVELOPE__BODY_RESULTS);
 	assert_int_equal(frame_envelope(f)->results->results[0]->name->item, 1);
 	frame_free(f);
@@ -256,6 +256,16 @@ static void a_restarted_coordinator_gets_what_is_open(void **state)
 	assert_int_equal(frame_envelope(f)->renew->names[0]->item, 2);
 	frame_free(f);
 	assert_int_equal(b->refusals, 0);
+}
+
+static void a_restarted_coordinator_gets_what_is_open(void **state)
+{
+	what_is_open_is_sent_to(*state, 2);
+}
+
+static void a_new_connection_gets_what_is_open(void **state)
+{
+	what_is_open_is_sent_to(*state, 1);
 }
 
 static void a_cancelled_lease_is_gone(void **state)
@@ -307,6 +317,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_result_is_sent_until_it_is_acknowledged, bench_make,
 					    bench_free),
 	    cmocka_unit_test_setup_teardown(a_restarted_coordinator_gets_what_is_open, bench_make,
+					    bench_free),
+	    cmocka_unit_test_setup_teardown(a_new_connection_gets_what_is_open, bench_make,
 					    bench_free),
 	    cmocka_unit_test_setup_teardown(another_project_drops_what_is_held, bench_make,
 					    bench_free),
