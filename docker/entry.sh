@@ -32,15 +32,18 @@ role=$1
 shift
 case $role in
 coordinator)
+	exec $lib/supervise.sh freeal-coordinator $lib/entry.sh coordinator-start "$@"
+	;;
+coordinator-start)
 	if [ ! -s "$FREEAL_TASK" ]; then
 		fail "there is no task file. Put task.yaml and your data (*.csv, *.tsv or *.jsonl, also
 as .gz) into ./project and start again. To have a task file written from your columns:
     docker compose run --rm cli init data.csv --output task.yaml"
 	fi
-	exec $lib/supervise.sh freeal-coordinator "$@"
+	exec freeal-coordinator "$@"
 	;;
 annotator | selector | trainer | mockllm)
-	exec $lib/supervise.sh "freeal-$role" "$@"
+	exec $lib/supervise.sh "freeal-$role" "freeal-$role" "$@"
 	;;
 setup)
 	exec $lib/setup.sh
@@ -49,7 +52,7 @@ demo-project)
 	as_owner $lib/demo-project.sh $project
 	;;
 up)
-	as_owner tini -- $lib/supervise.sh freeal up "$@"
+	as_owner tini -- $lib/supervise.sh "freeal up" freeal up "$@"
 	;;
 cli)
 	as_owner tini -- freeal "$@"

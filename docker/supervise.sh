@@ -6,14 +6,19 @@
 #
 # A program that crashes within QUICK_S seconds of its start five times in a row is given
 # up; the exit code is then that of its last crash.
-# Usage: supervise.sh PROGRAM [ARGUMENTS]
+#
+# Where FREEAL_RESTART says that Docker restarts whatever ends (always, unless-stopped), a
+# program that ended with an error is waited with instead, until this script is told to stop:
+# ending would be a restart loop.
+# Usage: supervise.sh NAME PROGRAM [ARGUMENTS]
 set -u
 
 CRASHES_MAX=5
 QUICK_S=60
 PAUSE_S_MAX=16
 
-name=$(basename "$1")
+name=$1
+shift
 child=""
 stopping=""
 signalled=""
@@ -53,6 +58,23 @@ child_wait()
 	child=""
 }
 
+# Ends with the exit code $1, now or when it does not make Docker start everything again.
+finish()
+{
+	case $1:${FREEAL_RESTART:-no} in
+	0:*) ;;
+	*:always | *:unless-stopped)
+		[ -n "$stopping" ] || say "$name has ended with exit code $1; mend it and start it again"
+		while [ -z "$stopping" ]; do
+			sleep 3600 &
+			child=$!
+			child_wait
+		done
+		;;
+	esac
+	exit "$1"
+}
+
 crashes=0
 while :; do
 	started=$(now)
@@ -66,7 +88,7 @@ while :; do
 	elif [ "$code" -eq 1 ] || [ "$code" -eq 4 ]; then
 		how="failed with exit code $code"
 	else
-		exit "$code"
+		finish "$code"
 	fi
 	[ -z "$stopping" ] || exit "$code"
 
@@ -74,7 +96,7 @@ while :; do
 	crashes=$((crashes + 1))
 	if [ "$crashes" -ge "$CRASHES_MAX" ]; then
 		say "$name $how, $crashes times in a row; given up (exit code $code)"
-		exit "$code"
+		finish "$code"
 	fi
 	pause=$((1 << (crashes - 1)))
 	[ "$pause" -le "$PAUSE_S_MAX" ] || pause=$PAUSE_S_MAX

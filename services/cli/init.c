@@ -9,6 +9,7 @@
 #include "text/source.h"
 #include "text/summary.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,7 +81,10 @@ int command_init(int argc, char **argv)
 			       format ? source_format_parse(format) : SOURCE_BY_NAME, path, &msg);
 	if (e)
 		return console_fail(e, &msg);
-	if (to_file)
+	/* With a server, such as that of the compose file, nothing is run here. */
+	if (to_file && getenv("FREEAL_SERVER"))
+		console_say("wrote %s; look it over, then: docker compose up", path);
+	else if (to_file)
 		console_say("wrote %s; look it over, then: freeal run %s --input %s --out out/",
 			    path, path, rest.positionals[0]);
 	return EXIT_CODE_OK;

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define MODEL_DEFAULT "out/model"
+#define TEXT_DEFAULT "text"
 #define BATCH_ROWS 1024
 #define BATCH_BYTES CHUNK_BYTES_TARGET
 #define BATCH_BYTES_MAX (BATCH_BYTES + SAMPLE_BYTES_MAX)
@@ -42,6 +43,7 @@ struct predict {
 	struct place place;	/* the server that has the model, where there is no folder */
 	struct path run_folder; /* of a model that was fetched; "" where none was */
 	struct path fetched;
+	struct task *task; /* the server's, for its columns; NULL: not asked for */
 	struct model_server *server;
 	struct source *source;
 	struct output output;
@@ -86,6 +88,21 @@ static enum err predict_fetch(struct predict *p, struct err_msg *msg)
 	session_close(session);
 	p->model = p->fetched.text;
 	return e;
+}
+
+/* The text's column is as the server's task file calls it, if there is one. */
+static void predict_columns(struct predict *p)
+{
+	const struct session_options options = {.server = p->place.server,
+						.token_file = p->place.token_file};
+	struct session *session = NULL;
+	struct err_msg msg;
+	if (!p->text && p->place.server && !session_open(&options, &session, &msg) &&
+	    !session_task(session, NULL, &p->task, &msg))
+		p->text = task_columns(p->task).text;
+	session_close(session);
+	if (!p->text)
+		p->text = TEXT_DEFAULT;
 }
 
 /* The model that was given; else that of a run here; else the server's. */
@@ -139,7 +156,7 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 	     .value = &p->text,
 	     .arg = "COLUMN",
 	     .help = "column of the text: its name, or its number from 0 where there is no "
-		     "header"},
+		     "header (default: text, or as in the server's task file)"},
 	    {.name = "id",
 	     .type = OPTION_STRING,
 	     .value = &p->id,
@@ -179,7 +196,11 @@ static enum err predict_parse(struct predict *p, int argc, char **argv, bool *re
 	e = predict_positionals(p, &rest, msg);
 	if (!e)
 		e = predict_check(p, msg);
-	return e ? e : predict_model(p, msg);
+	if (!e)
+		e = predict_model(p, msg);
+	if (!e)
+		predict_columns(p);
+	return e;
 }
 
 /* The model's label names, which the gold column is read with. */
@@ -314,6 +335,7 @@ static void predict_done(struct predict *p)
 		buf_done(&p->batch->ids);
 	}
 	free(p->batch);
+	task_free(p->task);
 	if (p->run_folder.text[0]) {
 		path_remove_folder(p->fetched.text);
 		run_folder_remove(NULL, p->run_folder.text);
@@ -326,7 +348,7 @@ static void predict_done(struct predict *p)
 
 int command_predict(int argc, char **argv)
 {
-	struct predict p = {.text = "text", .log_level = "warn"};
+	struct predict p = {.log_level = "warn"};
 	struct err_msg msg = {{0}};
 	bool done;
 	enum err e = predict_parse(&p, argc, argv, &done, &msg);

@@ -203,8 +203,10 @@ static enum err session_reach(struct session *s, const struct session_options *o
 		return err_set(msg, ERR_INVALID, "the server is given as HOST:PORT, not as %.100s",
 			       options->server);
 	if (options->token_file && !line_read(options->token_file, token, sizeof token))
-		return err_set(msg, ERR_INVALID, "cannot read the server's token from %s: %s",
-			       options->token_file, strerror(errno));
+		return err_set(
+		    msg, ERR_INVALID,
+		    "cannot read the token from %s: %s; the coordinator's first start makes it",
+		    options->token_file, strerror(errno));
 	s->server = options->server;
 	enum err e = client_set(s->client, s->server, token);
 	if (e)

@@ -29,7 +29,7 @@ def setUpModule():
 def as_csv(rows):
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["id", "text", "label"])
+    writer.writerow(["id", "body", "label"])
     writer.writerows([r["id"], r["text"], r["label"]] for r in rows)
     return out.getvalue()
 
@@ -43,7 +43,10 @@ class Deployed(unittest.TestCase):
     def mocked(self, script=LET_GO, **options):
         """A project whose LLM is the mock."""
         c = self.compose(HERE / "mock.yaml", owner=OWNER, **options)
-        task = task_text("http://mockllm:8900/v1", concurrency=4).replace("concurrency: 4", "concurrency: 4, timeout_s: 600")
+        task = task_text("http://mockllm:8900/v1", concurrency=4)
+        for old, new in (("concurrency: 4", "concurrency: 4, timeout_s: 600"), ("{text: text,", "{text: body,")):
+            self.assertIn(old, task)
+            task = task.replace(old, new)
         c.write("task.yaml", task)
         (c.mock / "task.yaml").write_text(task)
         self.script(c, script)
@@ -74,6 +77,13 @@ class Start(Deployed):
         self.assertEqual(0, c.container("setup").state()["ExitCode"])
         for service in ("selector", "trainer", "annotator"):
             self.assertTrue(c.container(service).running(), service)
+        c.environment["FREEAL_RESTART"] = "unless-stopped"
+        c.call("up", "-d", "coordinator")
+        coordinator = c.container("coordinator")
+        c.wait(lambda: "mend it and start it again" in coordinator.logs(), 60, "a word about the restart")
+        self.assertEqual(0, coordinator.inspect()["RestartCount"])
+        self.assertEqual(1, coordinator.logs().count("there is no task file"))
+        del c.environment["FREEAL_RESTART"]
         # What it says works.
         c.write("data.csv", as_csv(samples(20)))
         c.cli("init", "data.csv", "--output", "task.yaml")
@@ -199,7 +209,7 @@ class Run(Deployed):
         self.assertIn("finished", out)
         out, _ = c.cli("export", "--format", "csv")
         self.assertEqual(2 + len(self.BASE) + len(self.MORE), len(out.splitlines()))
-        c.write("new.jsonl", '{"text": "play a song and listen to music"}\n')
+        c.write("new.jsonl", '{"body": "play a song and listen to music"}\n')
         out, _ = c.cli("predict", "new.jsonl")
         self.assertEqual("sound", json.loads(out)["label"])
         (c.folder / "new.jsonl").unlink()

@@ -103,7 +103,7 @@ class Commands(Remote):
         _, err = self.freeal("status", "--server", "here", code=2)
         self.assertIn("HOST:PORT, not as here", err)
         _, err = self.freeal("status", "--token-file", "missing", code=2)
-        self.assertIn("cannot read the server's token from missing", err)
+        self.assertIn("cannot read the token from missing", err)
         (self.folder / "other").write_text("another")
         _, err = self.freeal("status", "--token-file", "other", code=1)
         self.assertIn("wrong token", err)

@@ -17,10 +17,10 @@ class Supervise(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def start(self, script):
+    def start(self, script, restart="no"):
         """Runs a program that is this script and writes a line into `starts` when it starts."""
-        process = subprocess.Popen([str(SUPERVISE), "sh", "-c", "echo $$ >>starts\n" + script], cwd=self.folder,
-                                   stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([str(SUPERVISE), "it", "sh", "-c", "echo $$ >>starts\n" + script], cwd=self.folder,
+                                   env=dict(os.environ, FREEAL_RESTART=restart), stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.kill)
         return process
 
@@ -49,13 +49,13 @@ class Supervise(unittest.TestCase):
         process = self.start("[ $(wc -l <starts) -gt 1 ] || kill -9 $$")
         code, err = self.end(process)
         self.assertEqual(0, code)
-        self.assertIn("supervise: sh ended by signal 9; starts again in 1 s", err)
+        self.assertIn("supervise: it ended by signal 9; starts again in 1 s", err)
         self.assertEqual(2, len(self.starts()))
 
     def test_a_crash_loop_ends_with_its_code(self):
         code, err = self.end(self.start("exit 4"))
         self.assertEqual(4, code)
-        self.assertIn("supervise: sh failed with exit code 4, 5 times in a row; given up (exit code 4)", err)
+        self.assertIn("supervise: it failed with exit code 4, 5 times in a row; given up (exit code 4)", err)
         self.assertEqual(5, len(self.starts()))
 
     def test_signals_are_passed_on_and_the_end_is_waited_for(self):
@@ -68,6 +68,15 @@ class Supervise(unittest.TestCase):
             self.assertEqual("asked\n", (self.folder / "told").read_text())
             for name in ("ready", "told"):
                 (self.folder / name).unlink()
+
+    def test_docker_is_kept_from_a_restart_loop(self):
+        process = self.start("touch ready; exit 2", restart="unless-stopped")
+        self.assertEqual("supervise: it has ended with exit code 2; mend it and start it again\n",
+                         process.stderr.readline())
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual((2, ""), self.end(process))
+        self.assertEqual((0, ""), self.end(self.start("exit 0", restart="unless-stopped")))
 
     def test_a_child_that_does_not_answer_is_not_left_alone(self):
         process = self.start("trap '' TERM; touch ready; while [ ! -e go ]; do sleep 0.05; done; exit 3")
