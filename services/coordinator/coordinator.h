@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "config/task.h"
+#include "coordinator/again.h"
 #include "coordinator/agenda.h"
 #include "coordinator/inbox.h"
 #include "coordinator/lease.h"
@@ -58,6 +59,7 @@ struct ack {
 struct pending_pull {
 	struct stream_pull pull;
 	Freeal__Result *result; /* a copy; NULL: nothing is pending */
+	struct again *again;	/* SELECT: who is to be asked again, as far as it has come */
 	struct peer_id from;
 	uint64_t index;
 };

@@ -21,25 +21,15 @@
 /* Leaves out what the last SELECT doesn't ask again. */
 static enum err agenda_exclude_unasked(struct coordinator *c)
 {
-	struct store_cursor *cursor;
-	struct store_value key, value;
-	enum err e = store_cursor_open(coordinator_txn(c), TABLE_SELECTION, &cursor);
+	struct again *again;
+	enum err e = again_get(coordinator_txn(c), &again);
 	if (e)
-		return e;
-	for (e = store_cursor_seek(cursor, NULL, 0, &key, &value); !e;
-	     e = store_cursor_next(cursor, &key, &value)) {
-		Freeal__SelectionRow *row = frame_message_unpack(&freeal__selection_row__descriptor,
-								 value.data, value.size);
-		if (!row)
-			break;
-		if (!row->ask_again && row->sample_no < c->state.newcomers_from)
-			agenda_exclude(c->agenda, row->sample_no);
-		frame_message_free(row);
-	}
-	store_cursor_close(cursor);
-	if (e == ERR_NOT_FOUND)
-		return ERR_OK;
-	return e ? e : ERR_CORRUPT;
+		return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+	for (uint64_t i = 0; i < c->state.newcomers_from; i++)
+		if (!again_has(again, i))
+			agenda_exclude(c->agenda, i);
+	again_free(again);
+	return ERR_OK;
 }
 
 /* Settles what this round has an event for, from sample `first` on. */

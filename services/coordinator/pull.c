@@ -13,6 +13,7 @@ void pull_drop(struct coordinator *c)
 {
 	if (c->pending.result)
 		freeal__result__free_unpacked(c->pending.result, NULL);
+	again_free(c->pending.again);
 	c->pending = (struct pending_pull){0};
 	folder_writer_free(c->model);
 	c->model = NULL;
@@ -26,7 +27,8 @@ void pull_begin(struct coordinator *c, uint32_t peer, uint64_t index, const Free
 	pull_drop(c);
 	size_t packed_bytes;
 	c->pending.result = frame_result_copy(result, &packed_bytes);
-	if (!c->pending.result) {
+	c->pending.again = again_new(c->state.sample_count);
+	if (!c->pending.result || !c->pending.again) {
 		coordinator_fatal(c, ERR_NO_MEMORY, "pull");
 		return;
 	}
@@ -57,7 +59,11 @@ static enum err selection_put(struct coordinator *c, const ProtobufCBinaryData *
 		e = valid ? table_put(coordinator_txn(c), TABLE_SELECTION,
 				      store_key_u64(row->sample_no), &row->base)
 			  : ERR_PROTOCOL;
+		if (!e && row->ask_again)
+			again_add(c->pending.again, row->sample_no);
 	}
+	if (!e && c->pending.pull.done)
+		e = again_put(c->pending.again, coordinator_txn(c));
 	frame_message_free(chunk);
 	return e;
 }
