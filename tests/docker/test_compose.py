@@ -243,6 +243,16 @@ class Run(Deployed):
                 if container.number not in killed:
                     self.assertEqual(0, container.state()["ExitCode"], service + container.logs()[-2000:])
 
+    def check_new_containers(self, c):
+        """Nothing but the volumes is kept."""
+        before = (c.folder / "out/labels.jsonl").read_bytes()
+        c.call("down")
+        (c.folder / "out/labels.jsonl").unlink()
+        c.call("up", "-d")
+        c.wait((c.folder / "out/labels.jsonl").exists, 60, "the results")
+        self.assertEqual(before, (c.folder / "out/labels.jsonl").read_bytes())
+        self.assertEqual(self.requests, c.status()["requests"], "nothing is asked again")
+
     def undisturbed(self):
         with self.mocked(HOLD) as c:
             self.start(c)
@@ -264,8 +274,10 @@ class Run(Deployed):
             c.write("late.csv", as_csv(samples(1210)[1200:]))
             labels = c.folder / "out/labels.jsonl"
             c.wait(lambda: len(labels.read_text().splitlines()) == len(disturbed) + 10, 120, "the catch-up")
+            self.requests = c.status()["requests"]
             self.check_stop(c)
             self.audit(c)
+            self.check_new_containers(c)
         self.assertEqual(self.undisturbed(), disturbed)
 
 
