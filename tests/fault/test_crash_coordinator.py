@@ -140,5 +140,49 @@ class A2(unittest.TestCase):
             self.assertFalse(self.die_at(f"{point}:{10 * count + 100}"))
 
 
+class CatchUp(unittest.TestCase):
+    """A2 with samples that come when the rounds are over: they get a round of their own."""
+
+    def outcome(self, crash=None):
+        rows = samples(100)
+        with Cluster() as cluster:
+            cluster.run(rows[:60]).finish()
+            first = cluster.model()
+            cluster["coordinator"].stop()
+            cluster["coordinator"].start(crash=crash)
+            cluster.supervise("coordinator")
+            cluster.ingest(rows[60:])
+            # There is a whole model at all times: the old one until the new one is there.
+            while not (cluster.status().get("finished") and cluster.status()["samples"] == 100):
+                try:
+                    self.assertEqual(set(cluster.model()), set(first))
+                except OSError:
+                    cluster.wait_ready()
+            outcome = cluster.labels_text(), cluster.model(), len(cluster.report()["rounds"])
+            died = cluster.deaths["coordinator"]
+            cluster.audit()
+            return outcome, died
+
+    def test_a2_the_model_is_replaced_at_each_point(self):
+        wanted, _ = self.outcome()
+        self.assertEqual(wanted[2], 3)
+        for point in ("folder_before", "folder_renamed"):
+            with self.subTest(point):
+                outcome, died = self.outcome(f"{point}:1")
+                self.assertEqual(died, 1)
+                self.assertEqual(outcome, wanted)
+
+    @slow
+    def test_a2_a_catch_up_at_each_point(self):
+        wanted, _ = self.outcome()
+        for point, n_max in (("commit_before", 24), ("commit_after", 24), ("phase_end", 8), ("lease_after", 12),
+                             ("ack_after", 12), ("pull_chunk", 3), ("model_before", 1), ("model_after", 1)):
+            for n in range(1, n_max + 1):
+                with self.subTest(point, n=n):
+                    outcome, died = self.outcome(f"{point}:{n}")
+                    self.assertTrue(died or n > 1)
+                    self.assertEqual(outcome, wanted)
+
+
 if __name__ == "__main__":
     main()

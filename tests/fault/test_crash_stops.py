@@ -1,7 +1,10 @@
 """A8 to A11: services that all die at once, that can't start, that are told to stop under load, and
 that stand still for longer than their leases."""
 import itertools
+import os
+import pathlib
 import shutil
+import signal
 import time
 import unittest
 
@@ -126,6 +129,39 @@ class Sigterm(unittest.TestCase):
     @slow
     def test_a10_selector(self):
         self.stop_under_load("selector", ("select", "job_start:2"))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "makes PID namespaces")
+class ProcessOne(unittest.TestCase):
+    """As the first process of a container, which the kernel gives no default for SIGTERM."""
+
+    def inner(self, process):
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        pids = children.read_text().split() if children.exists() else []
+        return int(pids[0]) if pids else None
+
+    def catches_sigterm(self, pid):
+        caught = [line.split()[1] for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+                  if line.startswith("SigCgt")]
+        return int(caught[0], 16) >> (signal.SIGTERM - 1) & 1 == 1
+
+    def test_a10_as_process_one(self):
+        with Cluster(latency_ms=60, ttr_ms=60000) as cluster:
+            for name in SERVICES:
+                make = cluster[name].argv
+                cluster[name].argv = lambda make=make: ["unshare", "--pid", "--fork", "--kill-child", *make()]
+            cluster.run(samples(COUNT)).wait_phase("annotate", done=30)
+            for name in reversed(SERVICES):
+                with self.subTest(name):
+                    pid = self.inner(cluster[name])
+                    cluster.wait(lambda: self.catches_sigterm(pid), 10)
+                    cluster[name].ending = True
+                    os.kill(pid, signal.SIGTERM)
+                    self.assertEqual(cluster[name].wait_stopped(), 0)
+            for name in SERVICES:
+                cluster[name].argv = cluster[name].argv.__defaults__[0]
+            cluster.start().finish()
+            assert_same(self, cluster, COUNT)
 
 
 class Paused(unittest.TestCase):
