@@ -87,8 +87,28 @@ static bool endpoint_plain(const char *endpoint)
 	return strncmp(endpoint, "ipc://", 6) == 0 || strncmp(endpoint, "inproc://", 9) == 0;
 }
 
-static enum err key_missing(const char *endpoint, struct err_msg *msg)
+/* libzmq takes some wrong ones silently, and is short about the others. */
+static bool address_good(const char *address)
 {
+	const char *port = strrchr(address, ':');
+	if (!port || port == address)
+		return false;
+	port++;
+	size_t digits = strspn(port, "0123456789");
+	return strcmp(port, "*") == 0 || (digits > 0 && digits <= 5 && port[digits] == '\0' &&
+					  strtol(port, NULL, 10) <= 65535);
+}
+
+static enum err endpoint_check(const char *endpoint, const struct auth *auth, struct err_msg *msg)
+{
+	if (endpoint_plain(endpoint))
+		return ERR_OK;
+	if (strncmp(endpoint, "tcp://", 6) != 0 || !address_good(endpoint + 6))
+		return err_set(msg, ERR_INVALID,
+			       "%s is no endpoint: tcp://HOST:PORT or ipc://PATH is expected",
+			       endpoint);
+	if (auth)
+		return ERR_OK;
 	return err_set(msg, ERR_INVALID,
 		       "%s: a network socket needs a key: give --key FILE or set FREEAL_KEY "
 		       "(`freeal keys DIR` makes key files)",
@@ -124,9 +144,10 @@ enum err socket_bind(void *context, const char *endpoint, const struct auth *aut
 {
 	struct socket *s;
 	bool plain = endpoint_plain(endpoint);
-	if (!plain && !auth)
-		return key_missing(endpoint, msg);
-	enum err e = socket_new(context, ZMQ_ROUTER, plain, &s, msg);
+	enum err e = endpoint_check(endpoint, auth, msg);
+	if (e)
+		return e;
+	e = socket_new(context, ZMQ_ROUTER, plain, &s, msg);
 	if (e)
 		return e;
 	if (!plain)
@@ -151,9 +172,10 @@ enum err socket_connect(void *context, const char *endpoint, const struct auth *
 			   ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 	struct socket *s;
 	bool plain = endpoint_plain(endpoint);
-	if (!plain && !auth)
-		return key_missing(endpoint, msg);
-	enum err e = socket_new(context, ZMQ_DEALER, plain, &s, msg);
+	enum err e = endpoint_check(endpoint, auth, msg);
+	if (e)
+		return e;
+	e = socket_new(context, ZMQ_DEALER, plain, &s, msg);
 	if (e)
 		return e;
 	s->endpoint = strdup(endpoint);

@@ -4,11 +4,14 @@
 #include "wire/worker.h"
 #include "worker_peers.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -177,6 +180,14 @@ static void a_network_socket_needs_a_key(void **state)
 			 ERR_INVALID);
 	assert_int_equal(socket_bind(b->zmq, "tcp://127.0.0.1:*", b->annotator, &s, &msg),
 			 ERR_INVALID);
+	static const char *const bad[] = {
+	    "",		 "127.0.0.1:7001", "tcp://host",    "tcp://:1",
+	    "tcp://*:x", "tcp://*:65536",  "tcp://*:7001 ", "tcp://*:",
+	    "udp://h:1", "tcp://*:123456"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(socket_bind(b->zmq, bad[i], b->server, &s, &msg), ERR_INVALID);
+		assert_non_null(strstr(msg.text, "is no endpoint"));
+	}
 	snprintf(endpoint, sizeof endpoint, "ipc://%s/socket", b->dir);
 	assert_int_equal(socket_bind(b->zmq, endpoint, b->server, &s, &msg), ERR_OK);
 	assert_null(socket_gate(s));
@@ -275,6 +286,54 @@ static void strangers_are_refused(void **state)
 	for (int i = 0; i < STRANGER_COUNT; i++)
 		zmq_close(strangers[i]);
 	auth_free(other);
+	socket_free(good);
+}
+
+static int raw_connect(struct bench *b)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	at.sin_port = htons((uint16_t)atoi(strrchr(b->endpoint, ':') + 1));
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	return fd;
+}
+
+/* D4: a peer that speaks ZMTP without encryption and sends a message without an end is cut off
+ * before its frames are kept, and connections that say nothing are let go. */
+static void raw_connections_are_let_go(void **state)
+{
+	static const unsigned char greeting[64] = {0xff, 0,    0, 0, 0,	  0,   0,   0,
+						   1,	 0x7f, 3, 0, 'N', 'U', 'L', 'L'};
+	static const unsigned char frame[1 << 16] = {3, 0, 0,	 0,   0,
+						     0, 0, 0xff, 0xf7}; /* long, more */
+	struct bench *b = *state;
+	struct timeval patience = {.tv_sec = 20};
+	int idle[100];
+	char byte[4096];
+	router_bind(b, "tcp://127.0.0.1:*");
+	struct socket *good = client_connect(b, b->annotator);
+	message_pass(b, good, FREEAL__ROLE__ANNOTATOR);
+	for (int i = 0; i < 100; i++)
+		idle[i] = raw_connect(b);
+	int fd = raw_connect(b);
+	assert_int_equal(send(fd, greeting, sizeof greeting, 0), sizeof greeting);
+	size_t sent = 0;
+	while (sent < (64u << 20) && send(fd, frame, sizeof frame, MSG_NOSIGNAL) > 0)
+		sent += sizeof frame;
+	assert_in_range(sent, 0, 16 << 20); /* what the kernel's buffers took */
+	close(fd);
+	message_pass(b, good, FREEAL__ROLE__ANNOTATOR);
+	for (int i = 0; i < 100; i++) {
+		setsockopt(idle[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+		ssize_t n = 1;
+		while (n > 0) /* its greeting, then the end */
+			n = recv(idle[i], byte, sizeof byte, 0);
+		assert_true(n == 0 || errno == ECONNRESET);
+		close(idle[i]);
+	}
+	message_pass(b, good, FREEAL__ROLE__ANNOTATOR);
 	socket_free(good);
 }
 
@@ -544,13 +603,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_free)
 	const struct CMUnitTest tests[] = {
-	    TEST(a_listed_key_comes_in_with_its_role),
-	    TEST(a_network_socket_needs_a_key),
-	    TEST(the_start_notices_an_open_door),
-	    TEST(strangers_are_refused),
-	    TEST(the_list_is_read_again),
-	    TEST(the_coordinator_knows_roles),
-	    TEST(the_coordinator_wants_its_key),
+	    TEST(a_listed_key_comes_in_with_its_role), TEST(a_network_socket_needs_a_key),
+	    TEST(the_start_notices_an_open_door),      TEST(strangers_are_refused),
+	    TEST(raw_connections_are_let_go),	       TEST(the_list_is_read_again),
+	    TEST(the_coordinator_knows_roles),	       TEST(the_coordinator_wants_its_key),
 	    TEST(the_selector_serves_trainers_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
