@@ -3,10 +3,12 @@
 #include "math/block.h"
 #include "math/lbfgs.h"
 #include "math/parallel.h"
+#include "math/simd.h"
 #include "math/softmax.h"
 #include "math/vector.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +16,22 @@
  * Rows are cut into this many shards with a gradient each, added in their order:
  * so sums don't depend on the number of threads.
  */
-enum { SHARDS = 4 };
+enum { SHARDS = 4, SCALE_TASKS = 16 };
 
+/*
+ * Columns differ in how often they occur, and with it the curvature by a factor of
+ * thousands. The solver works on parameters that are divided by `scales`, which makes the
+ * diagonal of the Hessian, as it is where all classes are equally likely, 1 everywhere: a
+ * third of the steps get further.
+ */
 struct logistic {
 	const struct logistic_problem *problem;
-	size_t width;	  /* columns of weights: 1 for two classes, else class_count */
-	size_t size;	  /* parameters: column_count * width weights, width biases */
-	const float *x;	  /* the parameters of this evaluation */
+	size_t width;  /* columns of weights: 1 for two classes, else class_count */
+	size_t size;   /* parameters: column_count * width weights, width biases */
+	float *scales; /* (column_count + 1), the bias last */
+	float *x;      /* (size) the parameters of this evaluation */
+	const float *scale_from;
+	float *scale_to;
 	float *gradients; /* (SHARDS, size) */
 	float *logits;	  /* (SHARDS, class_count) */
 	struct vector_space *space;
@@ -58,6 +69,50 @@ static void shard_evaluate(void *context, size_t shard)
 	l->losses[shard] = loss;
 }
 
+SIMD_VERSIONS
+static void columns_scale(float *to, const float *from, const float *scales, size_t count,
+			  size_t width)
+{
+	for (size_t c = 0; c < count; c++)
+		for (size_t j = 0; j < width; j++)
+			to[c * width + j] = scales[c] * from[c * width + j];
+}
+
+static void task_scale(void *context, size_t task)
+{
+	struct logistic *l = context;
+	size_t columns = l->problem->rows.column_count + 1;
+	size_t first = columns * task / SCALE_TASKS, end = columns * (task + 1) / SCALE_TASKS;
+	size_t at = first * l->width;
+	columns_scale(l->scale_to + at, l->scale_from + at, l->scales + first, end - first,
+		      l->width);
+}
+
+static void parameters_scale(struct logistic *l, float *to, const float *from)
+{
+	l->scale_to = to;
+	l->scale_from = from;
+	parallel_for(l->problem->thread_count, SCALE_TASKS, task_scale, l);
+}
+
+static void scales_make(struct logistic *l)
+{
+	const struct logistic_problem *p = l->problem;
+	size_t columns = p->rows.column_count;
+	double k = (double)p->class_count;
+	for (size_t i = 0; i < p->count; i++) {
+		uint32_t r = p->row_numbers[i];
+		for (uint64_t e = p->rows.starts[r]; e < p->rows.starts[r + 1]; e++)
+			l->scales[p->rows.columns[e]] +=
+			    p->weights[i] * p->rows.values[e] * p->rows.values[e];
+		l->scales[columns] += p->weights[i];
+	}
+	for (size_t c = 0; c <= columns; c++) {
+		double curvature = l->scales[c] * (1.0 / k) * (1.0 - 1.0 / k);
+		l->scales[c] = (float)(1.0 / sqrt(1.0 / p->inverse_penalty + curvature));
+	}
+}
+
 static double logistic_evaluate(void *context, const float *x, float *ret_gradient)
 {
 	struct logistic *l = context;
@@ -67,7 +122,8 @@ static double logistic_evaluate(void *context, const float *x, float *ret_gradie
 	double loss = 0.0;
 	double bias_square = 0.0;
 
-	l->x = x;
+	parameters_scale(l, l->x, x);
+	x = l->x;
 	parallel_for(p->thread_count, SHARDS, shard_evaluate, l);
 	for (size_t s = 0; s < SHARDS; s++)
 		loss += l->losses[s];
@@ -77,6 +133,7 @@ static double logistic_evaluate(void *context, const float *x, float *ret_gradie
 		ret_gradient[i] -= (float)penalty * x[i];
 		bias_square += (double)x[i] * x[i];
 	}
+	parameters_scale(l, ret_gradient, ret_gradient);
 	return loss + 0.5 * penalty * (square - bias_square);
 }
 
@@ -107,11 +164,14 @@ enum err logistic_fit(const struct logistic_problem *problem, float *ret_weights
 	l.size = (problem->rows.column_count + 1) * l.width;
 	l.gradients = block_new(SHARDS * l.size);
 	l.logits = malloc(SHARDS * k * sizeof(*l.logits));
+	l.scales = block_new(problem->rows.column_count + 1);
+	l.x = block_new(l.size);
 	float *x = block_new(l.size);
 	enum err err = ERR_NO_MEMORY;
-	if (l.gradients && l.logits && x)
+	if (l.gradients && l.logits && l.scales && l.x && x)
 		err = vector_space_new(l.size, problem->thread_count, &l.space);
 	if (!err) {
+		scales_make(&l);
 		struct lbfgs_problem inner = {.size = l.size,
 					      .thread_count = problem->thread_count,
 					      .evaluate = logistic_evaluate,
@@ -121,11 +181,15 @@ enum err logistic_fit(const struct logistic_problem *problem, float *ret_weights
 					      .tolerance = problem->tolerance};
 		err = lbfgs_minimize(&inner, x);
 	}
-	if (!err)
-		logistic_unpack(&l, x, ret_weights, ret_bias);
+	if (!err) {
+		parameters_scale(&l, l.x, x);
+		logistic_unpack(&l, l.x, ret_weights, ret_bias);
+	}
 	vector_space_free(l.space);
 	free(l.gradients);
 	free(l.logits);
+	free(l.scales);
+	free(l.x);
 	free(x);
 	return err;
 }
