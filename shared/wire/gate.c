@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +211,12 @@ static enum err thread_start(struct gate *g, void *router, struct err_msg *msg)
 	if (e)
 		return e;
 	g->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* Signals are for the main thread: here they would cut an answer in two. */
+	sigset_t all, before;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	int code = g->stop_fd < 0 ? errno : pthread_create(&g->thread, NULL, gate_main, g);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (code)
 		return err_set(msg, ERR_IO, "cannot start a thread: %s", strerror(code));
 	g->running = true;

@@ -331,6 +331,35 @@ static enum err send_error(void)
 	}
 }
 
+/* A signal interrupts libzmq even where it doesn't wait; half a message must not stay behind, and
+ * a socket that is not empty must not look so. */
+static int part_send(struct socket *s, zmq_msg_t *part)
+{
+	int n;
+	do
+		n = zmq_msg_send(part, s->zmq, ZMQ_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static int part_receive(struct socket *s, zmq_msg_t *part)
+{
+	int n;
+	do
+		n = zmq_msg_recv(part, s->zmq, ZMQ_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static int identity_send(struct socket *s, const struct peer_id *to)
+{
+	int n;
+	do
+		n = zmq_send(s->zmq, to->bytes, to->size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 enum err socket_send(struct socket *s, const struct peer_id *to, Freeal__Envelope *e)
 {
 	e->major = WIRE_MAJOR;
@@ -344,12 +373,12 @@ enum err socket_send(struct socket *s, const struct peer_id *to, Freeal__Envelop
 		return ERR_NO_MEMORY;
 	(void)freeal__envelope__pack(e, zmq_msg_data(&message));
 	/* With mandatory routing the identity frame is where a ROUTER refuses. */
-	if (s->router && zmq_send(s->zmq, to->bytes, to->size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+	if (s->router && identity_send(s, to) < 0) {
 		enum err code = send_error();
 		(void)zmq_msg_close(&message);
 		return code;
 	}
-	if (zmq_msg_send(&message, s->zmq, ZMQ_DONTWAIT) < 0) {
+	if (part_send(s, &message) < 0) {
 		enum err code = send_error();
 		(void)zmq_msg_close(&message);
 		return code;
@@ -388,7 +417,7 @@ static void socket_skip(struct socket *s)
 	while (zmq_getsockopt(s->zmq, ZMQ_RCVMORE, &more, &size) == 0 && more) {
 		zmq_msg_t part;
 		(void)zmq_msg_init(&part);
-		int n = zmq_msg_recv(&part, s->zmq, ZMQ_DONTWAIT);
+		int n = part_receive(s, &part);
 		(void)zmq_msg_close(&part);
 		if (n < 0)
 			break;
@@ -408,7 +437,7 @@ enum err socket_receive(struct socket *s, struct peer_id *ret_from, struct frame
 	struct peer_id from = {0};
 	zmq_msg_t part;
 	(void)zmq_msg_init(&part);
-	if (zmq_msg_recv(&part, s->zmq, ZMQ_DONTWAIT) < 0) {
+	if (part_receive(s, &part) < 0) {
 		(void)zmq_msg_close(&part);
 		if (s->monitor)
 			link_tend(s);
@@ -421,7 +450,7 @@ enum err socket_receive(struct socket *s, struct peer_id *ret_from, struct frame
 		if (well_formed) {
 			from.size = (unsigned char)size;
 			memcpy(from.bytes, zmq_msg_data(&part), size);
-			well_formed = zmq_msg_recv(&part, s->zmq, ZMQ_DONTWAIT) >= 0;
+			well_formed = part_receive(s, &part) >= 0;
 		}
 		from.role = message_role(&part);
 	}

@@ -55,6 +55,8 @@ def main():
     """Runs the tests of the caller's file: without those that are slow, with FREEAL_SLOW=1
     these alone, with FREEAL_SLOW=all both. Arguments are unittest's."""
     wanted = os.environ.get("FREEAL_SLOW", "0")
+    # What leaves by an exception cleans up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     class Loader(unittest.TestLoader):
         def getTestCaseNames(self, case):
