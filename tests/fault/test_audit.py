@@ -116,8 +116,8 @@ class Secrets(unittest.TestCase):
     def test_i10_keys_are_nowhere(self):
         os.environ["FREEAL_TEST_API_KEY"] = API_KEY
         self.addCleanup(os.environ.pop, "FREEAL_TEST_API_KEY")
-        # A wrong key is what error messages are made of.
-        script = [{"count": 5, "status": 401, "error": "invalid_api_key"}]
+        # A wrong key is what error messages are made of: for each request that is sent at once.
+        script = [{"count": 3, "status": 401, "error": "invalid_api_key"}]
         with Cluster(tcp=True, script=script, task={"rounds": "[{shots: 6}]"}) as cluster:
             task = cluster.path / "task.yaml"
             task.write_text(task.read_text().replace("llm: {", "llm: {key_env: FREEAL_TEST_API_KEY, "))
