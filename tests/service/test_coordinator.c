@@ -37,7 +37,8 @@ struct bench {
 	void *context;
 	struct worker *trainer; /* settles EMBED */
 	struct worker *annotator;
-	bool answer; /* leases are answered at once */
+	bool answer;	 /* leases are answered at once */
+	int answers_max; /* behind so many the others are held; 0: none is */
 	int leases, welcomes;
 	uint8_t project_id[16];
 	uint64_t last_item;
@@ -211,7 +212,7 @@ static void lease_take(void *context, const Freeal__Work *work)
 	b->leases++;
 	b->last_item = work->name->item;
 	b->last_attempt = work->attempt;
-	if (b->answer)
+	if (b->answer && (!b->answers_max || b->leases <= b->answers_max))
 		annotation_send(b, work->name->round, work->name->item,
 				(uint32_t)(work->name->item % 2));
 }
@@ -358,6 +359,11 @@ static void acknowledged_annotations_survive_a_kill(void **state)
 	assert_in_range(b->leases, SAMPLES, SAMPLES + before - kept);
 }
 
+static bool six_are_leased(struct bench *b)
+{
+	return b->leases == 6 && worker_result_count(b->annotator) == 0;
+}
+
 static bool arrivals_are_embedded(struct bench *b)
 {
 	return b->arrivals_leases > 0;
@@ -379,12 +385,15 @@ static void samples_that_come_while_the_llm_is_asked(void **state)
 	struct bench *b = *state;
 	char reply[4096];
 	b->answer = b->hold_arrivals = true;
+	b->answers_max = 5;
 	samples_post(b);
-	workers_run(b, 1, five_are_acknowledged);
+	workers_run(b, 1, six_are_leased);
 	samples_send(b, SAMPLES, SAMPLES + 3);
 	coordinator_kill(b, SIGKILL, NULL);
 	coordinator_start(b);
 	samples_send(b, SAMPLES + 3, SAMPLES + 5);
+	b->answers_max = 0;
+	annotation_send(b, 0, b->last_item, (uint32_t)(b->last_item % 2));
 	workers_run(b, 1, arrivals_are_embedded);
 	assert_int_equal(labelled(b), SAMPLES);
 	samples_send(b, SAMPLES + 5, SAMPLES + 9); /* too late for this round */
