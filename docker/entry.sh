@@ -35,7 +35,7 @@ coordinator)
 	exec $lib/supervise.sh freeal-coordinator $lib/entry.sh coordinator-start "$@"
 	;;
 coordinator-start)
-	if [ ! -s "$FREEAL_TASK" ]; then
+	if [ ! -s "${FREEAL_TASK:-}" ]; then
 		fail "there is no task file. Put task.yaml and your data (*.csv, *.tsv or *.jsonl, also
 as .gz) into ./project and start again. To have a task file written from your columns:
     docker compose run --rm cli init data.csv --output task.yaml"

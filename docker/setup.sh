@@ -13,8 +13,9 @@ as_service()
 
 as_owner()
 {
-	setpriv --reuid "$(stat -c %u /project)" --regid "$(stat -c %g /project)" --clear-groups \
-		--inh-caps=-all --bounding-set=-all --no-new-privs "$@"
+	setpriv --reuid "${FREEAL_UID:-$(stat -c %u /project)}" \
+		--regid "${FREEAL_GID:-$(stat -c %g /project)}" --clear-groups --inh-caps=-all \
+		--bounding-set=-all --no-new-privs "$@"
 }
 
 # Standard input becomes the file $1 with the mode $2, complete or not at all.
@@ -29,7 +30,7 @@ as_service test -s /token/token ||
 # Without a task file the coordinator says what to do.
 if as_owner test -e /project/task.yaml; then
 	as_owner test -r /project/task.yaml || {
-		echo "freeal: ./project/task.yaml can't be read by the owner of ./project" >&2
+		echo "freeal: ./project/task.yaml can't be read by the owner of ./project, or FREEAL_UID" >&2
 		exit 2
 	}
 	as_owner cat /project/task.yaml | as_service sh -c "$publish" sh /task/task.yaml 0600

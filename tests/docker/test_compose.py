@@ -88,6 +88,14 @@ class Start(Deployed):
         c.write("data.csv", as_csv(samples(20)))
         c.cli("init", "data.csv", "--output", "task.yaml")
         self.assert_owned(c, "task.yaml")
+        # The owner may be said instead of found out.
+        c.environment["FREEAL_UID"] = str(c.owner[0])
+        _, err = c.cli("status", code=2)
+        self.assertIn("set FREEAL_GID, too", err)
+        c.environment["FREEAL_GID"] = str(c.owner[1])
+        c.cli("init", "data.csv", "--output", "another.yaml")
+        self.assert_owned(c, "another.yaml")
+        del c.environment["FREEAL_UID"], c.environment["FREEAL_GID"]
         # A task file that is wrong is told, too.
         c.write("task.yaml", "labels: [a, b]\nllm: {url: http://x/v1, model: m}\nsede: 1\n")
         c.call("up", "-d")
