@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TARGETS_MAX 64
@@ -23,6 +24,7 @@ struct target {
 static struct target targets[TARGETS_MAX];
 static size_t target_count;
 static int list_fd = -1;
+static struct timespec delay;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
 /* A typing error must not look like a program that survives. */
@@ -55,6 +57,9 @@ static void crash_load(void)
 {
 	const char *at = getenv("CRASH_AT"), *stop = getenv("STOP_AT"),
 		   *list = getenv("CRASH_LIST");
+	const char *delay_ms = getenv("CRASH_DELAY_MS");
+	if (delay_ms)
+		delay.tv_nsec = strtol(delay_ms, NULL, 10) % 1000 * 1000000;
 	if (at)
 		targets_load(at, SIGKILL);
 	if (stop)
@@ -70,8 +75,10 @@ void crash_pass(const char *name)
 		(void)dprintf(list_fd, "%s\n", name);
 	for (size_t i = 0; i < target_count; i++)
 		if (strcmp(targets[i].name, name) == 0 &&
-		    atomic_fetch_sub(&targets[i].left, 1) == 1)
+		    atomic_fetch_sub(&targets[i].left, 1) == 1) {
+			(void)nanosleep(&delay, NULL);
 			(void)kill(getpid(), targets[i].signal);
+		}
 }
 
 void crash_pass_text(const void *text, size_t size)

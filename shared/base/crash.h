@@ -4,6 +4,8 @@
  *
  *   CRASH_AT=store_commit:3           dies at the third passage of store_commit
  *   CRASH_AT=store_commit:3,ack:1     dies at whichever comes first
+ *   CRASH_DELAY_MS=50                 the thread stands still so long before, the others go on:
+ *                                     what was said too early gets out
  *   STOP_AT=job_start:1,job_start:2   stops there (SIGSTOP) until SIGCONT
  *   CRASH_TEXT=words                  dies where it handles a text that has these words
  *   CRASH_LIST=FILE                   appends the name of each point passed, a line each

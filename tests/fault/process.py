@@ -15,13 +15,15 @@ class Process:
         self.starts = 0
         self.ending = False  # by our doing, or expected
 
-    def start(self, crash=None, stop_at=None, crash_list=None, environment=None):
-        """`crash`: "POINT:N,...", where the process is to die; then its death is expected.
+    def start(self, crash=None, stop_at=None, crash_list=None, delay_ms=None, environment=None):
+        """`crash`: "POINT:N,...", where the process is to die; then its death is expected. Before
+        that the thread stands still for `delay_ms`, while the others go on.
         `stop_at`: where it is to stop until cont()."""
         if self.alive():
             raise AssertionError(f"{self.name} runs already")
         env = {**os.environ, **(environment or {})}
-        for name, value in (("CRASH_AT", crash), ("STOP_AT", stop_at), ("CRASH_LIST", crash_list)):
+        for name, value in (("CRASH_AT", crash), ("STOP_AT", stop_at), ("CRASH_LIST", crash_list),
+                            ("CRASH_DELAY_MS", delay_ms)):
             env.pop(name, None)
             if value:
                 env[name] = str(value)

@@ -123,6 +123,30 @@ class A2(unittest.TestCase):
             with self.subTest(point):
                 self.assertTrue(self.die_at(f"{point}:1"))
 
+    def test_a2_nothing_is_acknowledged_before_it_is_on_disk(self):
+        """Dying late, with the other threads awake: an acknowledgement that was given before the
+        commit would get out."""
+        rows = samples(self.COUNT)
+        with Cluster() as cluster:
+            def options():
+                return {"crash": f"commit_before:{cluster.random.randrange(2, 6)}", "delay_ms": 60}
+            cluster["coordinator"].start(**options())
+            cluster.supervise("coordinator", options)
+            for at in range(0, self.COUNT, 5):
+                cluster.ingest(rows[at:at + 5])
+            self.assertGreater(cluster.deaths["coordinator"], 2)
+            cluster.supervised.clear()
+            cluster["coordinator"].restart()
+            self.assertEqual(cluster.wait_ready()["samples"], self.COUNT)
+            # Of the LLM's answers none is lost, so none is asked for again.
+            deaths = cluster.deaths["coordinator"]
+            cluster["coordinator"].restart(crash="commit_before:12", delay_ms=60)
+            cluster.supervise("coordinator")
+            cluster.run(rows).finish()
+            self.assertGreater(cluster.deaths["coordinator"], deaths)
+            self.assertEqual(len(cluster.asked()), undisturbed(self.COUNT)[2])
+            assert_same(self, cluster, self.COUNT)
+
     @slow
     def test_a2_each_passage_of_each_point(self):
         passages = self.passages()
