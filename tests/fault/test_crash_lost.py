@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import unittest
 
-from cluster import BIN, Cluster, main
+from cluster import BIN, Cluster, main, slow
 from topics import samples
 
 ROWS = samples(160)
@@ -74,6 +74,7 @@ class Lost(unittest.TestCase):
             self.lose(cluster, "selector")
             self.finish(cluster, 1)
 
+    @slow
     def test_the_selectors_store_while_the_trainer_works(self):
         # Its leases: two of EMBED, five folds a round, the final training, PREDICT.
         for lease, phase, mended in ((5, "train", 1), (10, "train", 1), (13, "final_train", 2), (14, "predict", 0)):
@@ -83,6 +84,7 @@ class Lost(unittest.TestCase):
                 cluster["trainer-0"].start()
                 self.finish(cluster, mended)
 
+    @slow
     def test_the_selectors_store_after_the_end(self):
         with Cluster() as cluster:
             cluster.run(ROWS).finish()
