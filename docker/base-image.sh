@@ -15,10 +15,7 @@ if timeout "${FREEAL_PULL_SECONDS:-60}" docker pull "$image"; then
 	exit 0
 fi
 echo "base-image.sh: no registry answers; making $image with debootstrap" >&2
-command -v debootstrap >/dev/null || {
-	echo "base-image.sh: debootstrap is missing; install it (apt-get install debootstrap)" >&2
-	exit 1
-}
+docker/install-deps.sh base >&2
 [ "$(id -u)" -eq 0 ] || {
 	echo "base-image.sh: debootstrap needs root; run this script as root" >&2
 	exit 1

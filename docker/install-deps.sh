@@ -3,8 +3,9 @@
 #	run     what the programs need to run
 #	build   what it takes to compile them
 #	image   what the container image needs besides
+#	base    what docker/base-image.sh needs where no registry answers
 #	test    what the tests and benchmarks need besides
-# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|test ...
+# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|test ...
 set -eu
 
 run="ca-certificates libcurl4 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
@@ -13,17 +14,19 @@ build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libjansson-dev liblmdb-dev l
 	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libzmq3-dev ninja-build
 	pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
 image="tini"
+base="debootstrap"
 test="ca-certificates curl git libcmocka-dev procps python3 python3-venv sqlite3"
 
-[ $# -gt 0 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 wanted=""
 for set in "$@"; do
 	case $set in
 	run) wanted="$wanted $run" ;;
 	build) wanted="$wanted $build" ;;
 	image) wanted="$wanted $image" ;;
+	base) wanted="$wanted $base" ;;
 	test) wanted="$wanted $build $test" ;;
-	*) echo "install-deps.sh: unknown set '$set': use run, build, image or test" >&2; exit 2 ;;
+	*) echo "install-deps.sh: unknown set '$set': use run, build, image, base or test" >&2; exit 2 ;;
 	esac
 done
 
