@@ -5,12 +5,15 @@
 #include <curl/curl.h>
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define URL_BYTES_MAX (4u * NAME_BYTES_MAX + 32)
@@ -18,6 +21,12 @@
 #define HEADERS_BYTES_MAX (64u << 10)
 #define CONNECT_MS_MAX 10000
 #define EVENTS_PER_RUN_MAX 256
+/* A network that has gone leaves connections behind that look alive: a peer whose kernel is
+ * silent for this long is given up, however long the server may think about an answer. */
+#define SILENT_MS 15000
+#define PROBE_AFTER_S 10
+#define PROBE_EVERY_S 5
+#define IDLE_S_MAX 118 /* curl's own */
 /* A server that has begun to answer has to go on at this rate, after a while. */
 #define SLOW_AFTER_MS 10000
 #define SLOW_BYTES_PER_S 64
@@ -44,6 +53,7 @@ struct endpoint {
 	int epoll_fd;
 	struct clock clock;
 	uint64_t due_ms;
+	uint64_t failed_ms; /* when a transfer failed last; 0: none has */
 	endpoint_done_fn *done;
 	void *context;
 	struct slot busy; /* head */
@@ -278,6 +288,36 @@ static bool is_loopback(const char *url)
 	return false;
 }
 
+static int socket_options_set(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)context;
+	(void)purpose;
+	const unsigned silent_ms = SILENT_MS;
+	/* What a Unix socket or an old kernel doesn't know is no reason to give up. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof silent_ms);
+	return CURL_SOCKOPT_OK;
+}
+
+/* After a failure no connection is used again that has been idle since before it: hundreds
+ * may be dead together, and each would cost a request its time. */
+static long idle_s_max(const struct endpoint *e)
+{
+	uint64_t idle_s = (clock_mono_ms(&e->clock) - e->failed_ms) / 1000;
+	if (e->failed_ms == 0 || idle_s >= IDLE_S_MAX)
+		return IDLE_S_MAX;
+	return idle_s > 0 ? (long)idle_s : 1;
+}
+
+static void connection_set(const struct slot *s)
+{
+	CURL *c = s->easy;
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, (long)PROBE_EVERY_S);
+	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, socket_options_set);
+	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, idle_s_max(s->endpoint));
+}
+
 static void slot_set(struct slot *s, const struct endpoint_request *request)
 {
 	char url[URL_BYTES_MAX];
@@ -296,7 +336,7 @@ static void slot_set(struct slot *s, const struct endpoint_request *request)
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
 			 timeout_ms < CONNECT_MS_MAX ? timeout_ms : (long)CONNECT_MS_MAX);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	connection_set(s);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "freeal/" FREEAL_VERSION);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, s->headers);
 	curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->request.size);
@@ -375,6 +415,8 @@ static void slot_finish(struct endpoint *e, CURL *easy, CURLcode code)
 	s->next->prev = s->prev;
 	s->prev->next = s->next;
 	enum transfer transfer = transfer_of(code, s);
+	if (transfer == TRANSFER_UNREACHABLE || transfer == TRANSFER_TIMEOUT)
+		e->failed_ms = clock_mono_ms(&e->clock);
 	struct endpoint_reply reply = {
 	    .transfer = transfer,
 	    .status = transfer == TRANSFER_DONE ? (uint32_t)status : 0,
