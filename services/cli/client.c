@@ -94,7 +94,7 @@ static size_t transfer_write(char *data, size_t unit, size_t count, void *contex
 		buf_add(&t->error, data, size);
 		return size;
 	}
-	t->result = t->data(t->context, data, size, t->msg);
+	t->result = t->data ? t->data(t->context, data, size, t->msg) : ERR_OK;
 	return t->result ? 0 : size;
 }
 

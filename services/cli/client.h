@@ -29,6 +29,7 @@ enum err client_set(struct client *c, const char *address, const char *token) WA
 /* `body` is NULL for a GET. The reply, to be json_decref'd; `ret_json` may be NULL. */
 enum err client_json(struct client *c, const char *path, const void *body, size_t size,
 		     json_t **ret_json, struct err_msg *msg) WARN_UNUSED;
+/* `data` gets the body as it comes; NULL: that there is an answer is enough. */
 enum err client_stream(struct client *c, const char *path, client_data_fn *data, void *context,
 		       struct err_msg *msg) WARN_UNUSED;
 

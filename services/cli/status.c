@@ -58,15 +58,6 @@ static void status_print(const json_t *status, bool running)
 	buf_done(&text);
 }
 
-static enum err ignore_data(void *context, const void *data, size_t size, struct err_msg *msg)
-{
-	(void)context;
-	(void)data;
-	(void)size;
-	(void)msg;
-	return ERR_OK;
-}
-
 static enum err status_health(const struct place *place, struct err_msg *msg)
 {
 	struct session_options options = place_session(place);
@@ -75,7 +66,7 @@ static enum err status_health(const struct place *place, struct err_msg *msg)
 	if (!e && session_owns(session))
 		e = err_set(msg, ERR_NOT_FOUND, "no coordinator runs at %s", options.project);
 	if (!e)
-		e = session_stream(session, "/healthz", ignore_data, NULL, msg);
+		e = session_stream(session, "/healthz", NULL, NULL, msg);
 	session_close(session);
 	return e;
 }

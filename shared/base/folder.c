@@ -40,14 +40,19 @@ enum err folder_sync(const char *folder, struct err_msg *msg)
 	return good ? ERR_OK : io_error(msg, "sync", folder);
 }
 
-enum err folder_replace(const char *made, const char *folder, struct err_msg *msg)
+enum err folder_sync_parent(const char *path, struct err_msg *msg)
 {
 	char parent[PATH_MAX];
-	if (snprintf(parent, sizeof parent, "%s", folder) >= (int)sizeof parent)
-		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
+	if (snprintf(parent, sizeof parent, "%s", path) >= (int)sizeof parent)
+		return err_set(msg, ERR_LIMIT, "%s: the path is too long", path);
 	char *slash = strrchr(parent, '/');
 	if (slash)
 		slash[slash == parent] = '\0';
+	return folder_sync(slash ? parent : ".", msg);
+}
+
+enum err folder_replace(const char *made, const char *folder, struct err_msg *msg)
+{
 	enum err e = folder_sync(made, msg);
 	if (e)
 		return e;
@@ -60,7 +65,7 @@ enum err folder_replace(const char *made, const char *folder, struct err_msg *ms
 	if (!exchanged && rename(made, folder) != 0)
 		return io_error(msg, "replace", folder);
 	crash_point("folder_renamed");
-	e = folder_sync(slash ? parent : ".", msg);
+	e = folder_sync_parent(folder, msg);
 	if (exchanged)
 		folder_delete(made);
 	return e;

@@ -2,6 +2,7 @@
 #include "wire/auth_impl.h"
 
 #include "base/buf.h"
+#include "base/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -271,20 +272,6 @@ static void text_make(struct buf *b, const struct auth *a)
 		peer_add(b, "client", &a->clients[i]);
 }
 
-/* The name in a folder is on disk when the folder is. */
-static bool folder_sync(const char *path)
-{
-	char folder[4096];
-	const char *slash = strrchr(path, '/');
-	(void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		       slash ? path : ".");
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool synced = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		(void)close(fd);
-	return synced;
-}
-
 enum err auth_save(const struct auth *a, const char *path, struct err_msg *msg)
 {
 	struct buf b;
@@ -308,11 +295,11 @@ enum err auth_save(const struct auth *a, const char *path, struct err_msg *msg)
 		ok = false;
 	sodium_memzero(b.data, b.size);
 	buf_done(&b);
-	if (!ok || rename(fresh, path) != 0 || !folder_sync(path)) {
+	if (!ok || rename(fresh, path) != 0) {
 		int error = errno;
 		(void)unlink(fresh);
 		return err_set(msg, error == ENOSPC ? ERR_FULL : ERR_IO, "cannot write %s: %s",
 			       path, strerror(error));
 	}
-	return ERR_OK;
+	return folder_sync_parent(path, msg);
 }
