@@ -136,10 +136,10 @@ static enum err store_put(const struct backup *b, struct err_msg *msg)
 /* Leaves nothing of a copy that failed. */
 static void backup_discard(const struct backup *b)
 {
-	path_remove_folder(b->fresh.text);
-	path_remove_folder(b->store.text);
-	path_remove_folder(b->model.text);
-	path_remove_folder(b->partial.text);
+	folder_delete(b->fresh.text);
+	folder_delete(b->store.text);
+	folder_delete(b->model.text);
+	folder_delete(b->partial.text);
 	(void)unlink(b->task.text);
 	(void)rmdir(b->folder.text);
 }

@@ -1,6 +1,5 @@
 #include "cli/path.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,19 +49,6 @@ enum err path_make_folder(const char *path, unsigned mode, struct err_msg *msg)
 	if (!e && !path_is_folder(path))
 		e = err_set(msg, ERR_INVALID, "%s is not a folder", path);
 	return e;
-}
-
-void path_remove_folder(const char *path)
-{
-	DIR *folder = opendir(path);
-	if (!folder)
-		return;
-	const struct dirent *entry;
-	while ((entry = readdir(folder)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			(void)unlinkat(dirfd(folder), entry->d_name, 0);
-	(void)closedir(folder);
-	(void)rmdir(path);
 }
 
 bool path_is_folder(const char *path)

@@ -22,8 +22,6 @@ enum err path_set_folder(struct path *ret_path, const char *folder,
 
 /* Makes a folder of this mode and those above it; those that are there are left as they are. */
 enum err path_make_folder(const char *path, unsigned mode, struct err_msg *msg) WARN_UNUSED;
-/* Removes a folder and the files in it; no folders inside. Missing is fine. */
-void path_remove_folder(const char *path);
 bool path_is_folder(const char *path);
 
 /* Where a program of the project is: beside this one, else on PATH. ERR_NOT_FOUND. */

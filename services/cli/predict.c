@@ -2,6 +2,7 @@
  * freeal predict: labels new text with a trained model.
  */
 #include "base/buf.h"
+#include "base/folder.h"
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -337,7 +338,7 @@ static void predict_done(struct predict *p)
 	free(p->batch);
 	task_free(p->task);
 	if (p->run_folder.text[0]) {
-		path_remove_folder(p->fetched.text);
+		folder_delete(p->fetched.text);
 		run_folder_remove(NULL, p->run_folder.text);
 	}
 	for (size_t i = 0; i < p->label_count; i++)

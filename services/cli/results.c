@@ -1,6 +1,7 @@
 #include "cli/results.h"
 
 #include "base/buf.h"
+#include "base/folder.h"
 #include "cli/output.h"
 #include "cli/path.h"
 #include "cli/summary.h"
@@ -80,7 +81,7 @@ static enum err fetch_model_files(struct session *s, const json_t *files, const 
 /* The new folder takes the old one's place. */
 static enum err replace_folder(const char *fresh, const char *path, struct err_msg *msg)
 {
-	path_remove_folder(path);
+	folder_delete(path);
 	if (rename(fresh, path) != 0)
 		return err_set(msg, ERR_IO, "cannot put the model at %s: %s", path,
 			       strerror(errno));
@@ -96,14 +97,14 @@ enum err results_model(struct session *s, const char *path, struct err_msg *msg)
 		e = session_json(s, "/v1/model", NULL, 0, &list, msg);
 	if (e)
 		return e;
-	path_remove_folder(fresh.text);
+	folder_delete(fresh.text);
 	e = path_make_folder(fresh.text, 0777, msg);
 	if (!e)
 		e = fetch_model_files(s, json_object_get(list, "files"), fresh.text, msg);
 	if (!e)
 		e = replace_folder(fresh.text, path, msg);
 	if (e)
-		path_remove_folder(fresh.text);
+		folder_delete(fresh.text);
 	json_decref(list);
 	return e;
 }

@@ -1,5 +1,7 @@
 #include "cli/run_folder.h"
 
+#include "base/folder.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +41,7 @@ static void folder_remove_old(const char *link)
 	old[n] = '\0';
 	const char *slash = strrchr(old, '/');
 	if (slash && strncmp(slash + 1, FOLDER_PREFIX, strlen(FOLDER_PREFIX)) == 0)
-		path_remove_folder(old);
+		folder_delete(old);
 }
 
 enum err run_folder_record(const char *project, const char *folder, struct err_msg *msg)
@@ -58,7 +60,7 @@ enum err run_folder_record(const char *project, const char *folder, struct err_m
 
 void run_folder_remove(const char *project, const char *folder)
 {
-	path_remove_folder(folder);
+	folder_delete(folder);
 	struct path link;
 	char now[PATH_MAX];
 	if (!project || path_set(&link, NULL, "%s/run", project))

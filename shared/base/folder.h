@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-/* Removes the folder and the files in it, as far as it can. */
+/* Removes the folder and the files in it, as far as it can; no folders inside. Missing is fine. */
 void folder_delete(const char *folder);
 
 /* Makes what was created, renamed or removed in the folder durable. */
