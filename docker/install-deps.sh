@@ -8,10 +8,10 @@
 # Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|test ...
 set -eu
 
-run="ca-certificates libcurl4 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
+run="ca-certificates libcurl4 libdnnl2 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
 	libprotobuf-c1 libsodium23 libyaml-0-2 libzmq5 zlib1g"
 build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libjansson-dev liblmdb-dev libmicrohttpd-dev
-	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libzmq3-dev ninja-build
+	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libdnnl-dev libzmq3-dev ninja-build
 	pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
 image="tini"
 base="debootstrap"
