@@ -60,6 +60,8 @@ struct parameters {
 	size_t size; /* floats in all; what lies between two parameters is 0 */
 };
 
+/* `config` within the bounds of encoder_config_load. class_count 0, for vectors alone: the two
+ * HEAD_OUT parameters have no rows. ERR_NO_MEMORY alone can happen. */
 enum err parameters_init(struct parameters *p, const struct encoder_config *config,
 			 size_t class_count) WARN_UNUSED;
 void parameters_done(struct parameters *p);
