@@ -32,14 +32,31 @@ struct dropout {
 	float scale;	    /* of the rest: 1 / (1 - threshold / 65536) */
 };
 
+/* `rate` from 0 to less than 1, in steps of 2^-16. The key is hash_mix (base/rng.h) of
+ * hash_mix(seed, step) and layer * 256 + site. */
 struct dropout dropout_site_make(const struct dropout_step *step, uint32_t layer,
 				 enum dropout_site site, float rate);
 
-/* The row's key: `text` is dropout_text_key's, or any 64 bits that name the text. */
+/* hash_mix(hash_mix(the site's key, text), position): the row's key. `text` is any 64 bits that
+ * name the text. */
 uint64_t dropout_row_key(const struct dropout *d, uint64_t text, uint32_t position);
 
+/*
+ * Random bits of a row's columns 2 * (pair_first + i) and 2 * (pair_first + i) + 1, in the low
+ * and the high half of ret[i]. A row has 2^32 pairs of columns; with modulo 2^32
+ *
+ *	x = low(row_key) + pair * 0x9e3779b9
+ *	x = (x ^ x >> 16) * 0x21f0aaad
+ *	x = (x ^ x >> 15 ^ high(row_key)) * 0xd35a2d97
+ *	ret = x ^ x >> 15
+ *
+ * where low and high are the halves of row_key. The two multipliers are of Chris Wellons's
+ * hash-prospector. tests/golden/make_encoder.py has the same generator.
+ */
+void dropout_words(uint64_t row_key, uint32_t pair_first, size_t pair_count, uint32_t *ret);
+
 /* ret[i] (columns) = scale, or 0 where column first + i is dropped. The reference; kernels fuse
- * it. See the source for the generator, which tests/golden/make_encoder.py has, too. */
+ * it. */
 void dropout_row(const struct dropout *d, uint64_t row_key, uint32_t first, size_t columns,
 		 float *ret);
 
