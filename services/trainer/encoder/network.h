@@ -22,6 +22,9 @@ struct batch {
 	const uint32_t *ids;	 /* (token_count), special tokens included */
 	const uint32_t *offsets; /* (text_count + 1) */
 	const uint64_t *keys;	 /* (text_count) names each text to dropout; NULL without dropout */
+	/* Sentence states are all that is wanted: the last layer makes no others, which saves
+	 * most of it. What training and prediction set. */
+	bool sentences_only;
 };
 
 struct network_limits {
@@ -30,8 +33,8 @@ struct network_limits {
 	size_t states_max;	/* rows that the head takes at once */
 	size_t text_tokens_max; /* of a text */
 	bool training;		/* gradients and what the backward pass needs */
-	uint32_t frozen; /* the embeddings and the lowest layers 0 .. frozen-1 are not trained; 0:
-			  * all is */
+	uint32_t frozen; /* the embeddings and the lowest layers 0 .. frozen-1 are not trained, and
+			  * run without dropout; 0: all is trained */
 };
 
 struct network;
@@ -50,6 +53,11 @@ struct gemm *network_gemm(struct network *n);
 struct team *network_team(struct network *n);
 float *network_weights(struct network *n); /* (size); after a change call the next */
 void network_weights_changed(struct network *n);
+/* The bf16 copies of the weights from offset `ret_first` on, for whoever writes them together
+ * with the weights instead of calling network_weights_changed; NULL with PRECISION_FP32. */
+bf16 *network_half(struct network *n, size_t *ret_first);
+/* Offset of the first parameter that is trained; all behind it are. */
+size_t network_trained(const struct network *n);
 float *network_gradients(struct network *n); /* (size); NULL without training */
 
 /* `d` NULL: no dropout. In training the activations are kept for network_backward. */
@@ -57,12 +65,13 @@ void network_forward(struct network *n, const struct batch *b, const struct drop
 /* The same, but from the states that enter layer `frozen` (token_count, hidden). */
 void network_forward_from(struct network *n, const struct batch *b, const float *states,
 			  const struct dropout_step *d);
-/* The states that enter layer `frozen`, of the last network_forward. */
+/* The states that enter layer `frozen`, of the last network_forward; NULL where that is 0. */
 const float *network_frozen_states(const struct network *n);
-/* The last layer's states (token_count, hidden) of the last forward. */
+/* The last layer's states (token_count, hidden) of the last forward; not of sentences_only. */
 const float *network_states(const struct network *n);
-/* ret (text_count, hidden): means over each text's tokens; its first tokens' states. */
+/* ret (text_count, hidden): means over each text's tokens (not of sentences_only). */
 void network_mean_pool(const struct network *n, const struct batch *b, float *ret);
+/* ret (text_count, hidden): the states of the texts' first tokens. */
 void network_sentences(const struct network *n, const struct batch *b, float *ret);
 
 /* The head over `count` sentence states: ret (count, classes). `keys` (count) name the rows to
@@ -73,7 +82,7 @@ void network_head(struct network *n, const float *sentences, size_t count, const
  * hidden). */
 void network_head_backward(struct network *n, const float *dlogits, float *ret_dsentences);
 /* Adds the encoder's gradients for the last forward, given those of the sentence states
- * (text_count, hidden). */
+ * (text_count, hidden). Once after each forward: what that kept is overwritten. */
 void network_backward(struct network *n, const struct batch *b, const float *dsentences);
 /* Sets the gradients to 0: those that the last batches have touched. */
 void network_gradients_clear(struct network *n);
