@@ -3,10 +3,10 @@
 #include "base/crash.h"
 #include "base/folder.h"
 #include "base/rng.h"
+#include "text/json_file.h"
 #include "trainer/terms.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -15,9 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { CLASS_COUNT_MAX = 65536 };
+enum { CLASS_COUNT_MAX = 65536, MODEL_BYTES_MAX = 32 << 20 };
 
 static const char MAGIC[8] = "FREEALNG";
 static const char WEIGHTS_NAME[] = "weights.bin";
@@ -43,38 +42,7 @@ static uint64_t body_words(const struct header *h)
 	       (uint64_t)h->column_count * h->class_count;
 }
 
-static enum err path_join(char *ret, const char *folder, const char *name, struct err_msg *msg)
-{
-	if (snprintf(ret, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
-	return ERR_OK;
-}
-
-static enum err io_error(struct err_msg *msg, const char *doing, const char *path)
-{
-	enum err err = errno == ENOSPC ? ERR_FULL : errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-	return err_set(msg, err, "cannot %s %s: %s", doing, path, strerror(errno));
-}
-
 /* ---- writing ---- */
-
-static enum err file_write(const char *path, const void *const *parts, const size_t *sizes,
-			   size_t part_count, struct err_msg *msg)
-{
-	FILE *file = fopen(path, "wbe");
-	if (!file)
-		return io_error(msg, "create", path);
-	bool good = true;
-	for (size_t i = 0; good && i < part_count; i++)
-		good = sizes[i] == 0 || fwrite(parts[i], sizes[i], 1, file) == 1;
-	good = good && !fflush(file) && !fsync(fileno(file));
-	int saved = errno;
-	good = !fclose(file) && good;
-	if (good)
-		return ERR_OK;
-	errno = saved;
-	return io_error(msg, "write", path);
-}
 
 static enum err weights_write(const struct ngram_parts *p, const char *folder,
 			      struct header *ret_header, struct err_msg *msg)
@@ -86,16 +54,18 @@ static enum err weights_write(const struct ngram_parts *p, const char *folder,
 			   .class_count = (uint32_t)p->class_count};
 	memcpy(h.magic, MAGIC, sizeof h.magic);
 	size_t columns = h.column_count;
-	const void *parts[] = {&h, p->vocabulary->buckets, p->vocabulary->idf, p->bias, p->weights};
-	size_t sizes[] = {sizeof h, columns * 4, columns * 4, p->class_count * 4,
-			  columns * p->class_count * 4};
+	const struct folder_part parts[] = {{&h, sizeof h},
+					    {p->vocabulary->buckets, columns * 4},
+					    {p->vocabulary->idf, columns * 4},
+					    {p->bias, p->class_count * 4},
+					    {p->weights, columns * p->class_count * 4}};
 	uint64_t checksum = 0;
 	for (size_t i = 1; i < 5; i++)
-		checksum = hash_bytes(checksum, parts[i], sizes[i]);
+		checksum = hash_bytes(checksum, parts[i].data, parts[i].size);
 	h.checksum = checksum;
-	enum err err = path_join(path, folder, WEIGHTS_NAME, msg);
+	enum err err = folder_path(folder, WEIGHTS_NAME, path, msg);
 	if (!err)
-		err = file_write(path, parts, sizes, 5, msg);
+		err = folder_file_write(path, parts, 5, msg);
 	if (!err)
 		*ret_header = h;
 	return err;
@@ -121,11 +91,10 @@ static enum err model_write(const struct header *h, const char *const *label_nam
 	json_decref(root);
 	if (!text)
 		return err_set(msg, ERR_NO_MEMORY, "no memory for %s", MODEL_NAME);
-	enum err err = path_join(path, folder, MODEL_NAME, msg);
-	const void *parts[] = {text, "\n"};
-	size_t sizes[] = {strlen(text), 1};
+	enum err err = folder_path(folder, MODEL_NAME, path, msg);
+	const struct folder_part parts[] = {{text, strlen(text)}, {"\n", 1}};
 	if (!err)
-		err = file_write(path, parts, sizes, 2, msg);
+		err = folder_file_write(path, parts, 2, msg);
 	free(text);
 	return err;
 }
@@ -136,12 +105,10 @@ enum err ngram_save(const struct ngram *m, const char *const *label_names, const
 	char made[PATH_MAX];
 	struct ngram_parts parts = ngram_parts(m);
 	struct header header;
-	if (snprintf(made, sizeof made, "%s.new", folder) >= (int)sizeof made)
-		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
-	folder_delete(made);
-	if (mkdir(made, 0777))
-		return io_error(msg, "create", made);
-	enum err err = weights_write(&parts, made, &header, msg);
+	enum err err = folder_begin(folder, made, msg);
+	if (err)
+		return err;
+	err = weights_write(&parts, made, &header, msg);
 	crash_point("checkpoint_written");
 	if (!err)
 		err = model_write(&header, label_names, made, msg);
@@ -190,15 +157,13 @@ static enum err model_read(const char *folder, struct ngram_labels *ret_labels,
 			   char ret_checksum[17], struct err_msg *msg)
 {
 	char path[PATH_MAX];
-	enum err err = path_join(path, folder, MODEL_NAME, msg);
+	enum err err = folder_path(folder, MODEL_NAME, path, msg);
 	if (err)
 		return err;
-	if (access(path, R_OK))
-		return io_error(msg, "read", path);
-	json_error_t error;
-	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	if (!root)
-		return err_set(msg, ERR_CORRUPT, "%s, line %d: %s", path, error.line, error.text);
+	json_t *root;
+	err = json_file_load(path, MODEL_BYTES_MAX, &root, msg);
+	if (err)
+		return err;
 	const char *format = json_string_value(json_object_get(root, "format"));
 	const char *type = json_string_value(json_object_get(root, "type"));
 	const char *checksum = json_string_value(json_object_get(root, "checksum"));
@@ -272,12 +237,12 @@ static enum err weights_read(const char *path, size_t class_count, const char *c
 	struct stat stat;
 	FILE *file = fopen(path, "rbe");
 	if (!file)
-		return io_error(msg, "read", path);
+		return err_set_errno(msg, "read", path);
 	enum err err = ERR_OK;
 	uint32_t *body = NULL;
 	char found[17];
 	if (fstat(fileno(file), &stat))
-		err = io_error(msg, "read", path);
+		err = err_set_errno(msg, "read", path);
 	else if (fread(&h, sizeof h, 1, file) != 1)
 		err = err_set(msg, ERR_CORRUPT, "%s is cut off", path);
 	else
@@ -318,7 +283,7 @@ enum err ngram_load(const char *folder, struct ngram **ret, struct ngram_labels 
 	char path[PATH_MAX];
 	char checksum[17];
 	struct ngram_labels labels;
-	enum err err = path_join(path, folder, WEIGHTS_NAME, msg);
+	enum err err = folder_path(folder, WEIGHTS_NAME, path, msg);
 	if (!err)
 		err = model_read(folder, &labels, checksum, msg);
 	if (err)

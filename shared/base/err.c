@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,15 @@ enum err err_set(struct err_msg *msg, enum err code, const char *fmt, ...)
 		va_end(args);
 	}
 	return code;
+}
+
+enum err err_set_errno(struct err_msg *msg, const char *doing, const char *path)
+{
+	int code = errno;
+	enum err e = code == ENOSPC || code == EDQUOT ? ERR_FULL
+		     : code == ENOENT		      ? ERR_NOT_FOUND
+						      : ERR_IO;
+	return err_set(msg, e, "cannot %s %s: %s", doing, path, strerror(code));
 }
 
 enum err err_prefix(struct err_msg *msg, enum err code, const char *fmt, ...)

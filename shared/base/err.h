@@ -59,6 +59,9 @@ const char *err_str(enum err code);
 /* Formats a message into `msg` (which may be NULL) and returns `code`. */
 enum err err_set(struct err_msg *msg, enum err code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* "cannot DOING PATH: ..." of errno: ERR_NOT_FOUND, ERR_FULL or ERR_IO. */
+enum err err_set_errno(struct err_msg *msg, const char *doing, const char *path);
+
 /* Puts "prefix: " before the message that is there; returns `code`. */
 enum err err_prefix(struct err_msg *msg, enum err code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -9,13 +9,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-static enum err io_error(struct err_msg *msg, const char *doing, const char *path)
-{
-	enum err e = errno == ENOSPC ? ERR_FULL : errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-	return err_set(msg, e, "cannot %s %s: %s", doing, path, strerror(errno));
-}
 
 void folder_delete(const char *folder)
 {
@@ -29,6 +24,68 @@ void folder_delete(const char *folder)
 	(void)rmdir(folder);
 }
 
+enum err folder_path(const char *folder, const char *name, char *ret_path, struct err_msg *msg)
+{
+	if (snprintf(ret_path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
+	return ERR_OK;
+}
+
+enum err folder_begin(const char *folder, char *ret_made, struct err_msg *msg)
+{
+	if (snprintf(ret_made, PATH_MAX, "%s.new", folder) >= PATH_MAX)
+		return err_set(msg, ERR_LIMIT, "%s: the path is too long", folder);
+	folder_delete(ret_made);
+	return mkdir(ret_made, 0777) ? err_set_errno(msg, "create", ret_made) : ERR_OK;
+}
+
+/* Closes the file, on disk if all is well so far. */
+static enum err file_finish(FILE *file, bool good, const char *path, struct err_msg *msg)
+{
+	good = good && !fflush(file) && !fsync(fileno(file));
+	int saved = errno;
+	bool closed = !fclose(file);
+	if (good && closed)
+		return ERR_OK;
+	if (!good)
+		errno = saved;
+	return err_set_errno(msg, "write", path);
+}
+
+enum err folder_file_write(const char *path, const struct folder_part *parts, size_t part_count,
+			   struct err_msg *msg)
+{
+	FILE *file = fopen(path, "wbe");
+	if (!file)
+		return err_set_errno(msg, "create", path);
+	bool good = true;
+	for (size_t i = 0; good && i < part_count; i++)
+		good = parts[i].size == 0 || fwrite(parts[i].data, parts[i].size, 1, file) == 1;
+	return file_finish(file, good, path, msg);
+}
+
+enum err folder_file_copy(const char *from, const char *to, struct err_msg *msg)
+{
+	char block[65536];
+	FILE *in = fopen(from, "rbe");
+	if (!in)
+		return err_set_errno(msg, "read", from);
+	FILE *out = fopen(to, "wbe");
+	if (!out) {
+		enum err e = err_set_errno(msg, "create", to);
+		(void)fclose(in);
+		return e;
+	}
+	bool good = true;
+	size_t size;
+	while (good && (size = fread(block, 1, sizeof block, in)) > 0)
+		good = fwrite(block, 1, size, out) == size;
+	bool read = !ferror(in);
+	(void)fclose(in);
+	enum err e = file_finish(out, good, to, msg);
+	return e || read ? e : err_set(msg, ERR_IO, "cannot read %s to its end", from);
+}
+
 enum err folder_sync(const char *folder, struct err_msg *msg)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -37,7 +94,7 @@ enum err folder_sync(const char *folder, struct err_msg *msg)
 	if (fd >= 0)
 		(void)close(fd);
 	errno = saved;
-	return good ? ERR_OK : io_error(msg, "sync", folder);
+	return good ? ERR_OK : err_set_errno(msg, "sync", folder);
 }
 
 enum err folder_sync_parent(const char *path, struct err_msg *msg)
@@ -63,7 +120,7 @@ enum err folder_replace(const char *made, const char *folder, struct err_msg *ms
 		folder_delete(folder);
 	}
 	if (!exchanged && rename(made, folder) != 0)
-		return io_error(msg, "replace", folder);
+		return err_set_errno(msg, "replace", folder);
 	crash_point("folder_renamed");
 	e = folder_sync_parent(folder, msg);
 	if (exchanged)
