@@ -7,13 +7,13 @@
 
 #include "base/err.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum encoder_family {
 	ENCODER_BERT,
-	ENCODER_ROBERTA, /* xlm-roberta and camembert have its shape, but other tokenizers: refused
-			  */
+	ENCODER_ROBERTA, /* not xlm-roberta and camembert: other tokenizers */
 	ENCODER_DISTILBERT,
 };
 
@@ -33,7 +33,7 @@ struct encoder_config {
 	float initializer_range;
 };
 
-/* Tokens of the longest text, special tokens included. */
+/* Tokens of the longest text, special tokens included; at least 3. */
 uint32_t encoder_config_tokens_max(const struct encoder_config *c);
 
 /*
@@ -43,5 +43,13 @@ uint32_t encoder_config_tokens_max(const struct encoder_config *c);
  */
 enum err encoder_config_load(const char *folder, struct encoder_config *ret_config,
 			     struct err_msg *msg) WARN_UNUSED;
+
+/* The same of a JSON object that was read from `path`. */
+enum err encoder_config_read(const char *path, const json_t *object,
+			     struct encoder_config *ret_config, struct err_msg *msg) WARN_UNUSED;
+
+/* FOLDER/config.json, whatever is in it. json_decref() the object. */
+enum err encoder_config_object(const char *folder, json_t **ret_object,
+			       struct err_msg *msg) WARN_UNUSED;
 
 #endif
