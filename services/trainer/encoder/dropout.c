@@ -1,7 +1,6 @@
 #include "trainer/encoder/dropout.h"
 
 #include "base/rng.h"
-#include "math/simd.h"
 
 #include <assert.h>
 #include <math.h>
@@ -25,24 +24,12 @@ uint64_t dropout_row_key(const struct dropout *d, uint64_t text, uint32_t positi
 	return hash_mix(hash_mix(d->key, text), position);
 }
 
-SIMD_VERSIONS
-void dropout_words(uint64_t row_key, uint32_t pair_first, size_t pair_count, uint32_t *ret)
-{
-	uint32_t low = (uint32_t)row_key, high = (uint32_t)(row_key >> 32);
-	for (size_t i = 0; i < pair_count; i++) {
-		uint32_t x = low + (pair_first + (uint32_t)i) * 0x9e3779b9U;
-		x = (x ^ x >> 16) * 0x21f0aaadU;
-		x = (x ^ x >> 15 ^ high) * 0xd35a2d97U;
-		ret[i] = x ^ x >> 15;
-	}
-}
-
 void dropout_row(const struct dropout *d, uint64_t row_key, uint32_t first, size_t columns,
 		 float *ret)
 {
 	for (size_t i = 0; i < columns; i++) {
-		uint32_t column = first + (uint32_t)i, word;
-		dropout_words(row_key, column / 2, 1, &word);
+		uint32_t column = first + (uint32_t)i;
+		uint32_t word = dropout_word(row_key, column / 2);
 		uint32_t bits = column % 2 ? word >> 16 : word & 0xffff;
 		ret[i] = bits < d->threshold ? 0.0f : d->scale;
 	}

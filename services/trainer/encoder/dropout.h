@@ -42,18 +42,17 @@ struct dropout dropout_site_make(const struct dropout_step *step, uint32_t layer
 uint64_t dropout_row_key(const struct dropout *d, uint64_t text, uint32_t position);
 
 /*
- * Random bits of a row's columns 2 * (pair_first + i) and 2 * (pair_first + i) + 1, in the low
- * and the high half of ret[i]. A row has 2^32 pairs of columns; with modulo 2^32
- *
- *	x = low(row_key) + pair * 0x9e3779b9
- *	x = (x ^ x >> 16) * 0x21f0aaad
- *	x = (x ^ x >> 15 ^ high(row_key)) * 0xd35a2d97
- *	ret = x ^ x >> 15
- *
- * where low and high are the halves of row_key. The two multipliers are of Chris Wellons's
+ * 16 random bits for each of a row's columns 2 * pair (the low half) and 2 * pair + 1 (the high
+ * half). A row has 2^32 pairs of columns. The two multipliers are of Chris Wellons's
  * hash-prospector. tests/golden/make_encoder.py has the same generator.
  */
-void dropout_words(uint64_t row_key, uint32_t pair_first, size_t pair_count, uint32_t *ret);
+static inline uint32_t dropout_word(uint64_t row_key, uint32_t pair)
+{
+	uint32_t x = (uint32_t)row_key + pair * 0x9e3779b9U;
+	x = (x ^ x >> 16) * 0x21f0aaadU;
+	x = (x ^ x >> 15 ^ (uint32_t)(row_key >> 32)) * 0xd35a2d97U;
+	return x ^ x >> 15;
+}
 
 /* ret[i] (columns) = scale, or 0 where column first + i is dropped. The reference; kernels fuse
  * it. */
