@@ -20,7 +20,9 @@ struct weights_found {
  * the prefix "bert." (or the family's), LayerNorm also as gamma and beta. What is missing of the
  * head is drawn from N(0, initializer_range) by `seed`, its biases are 0; anything else that is
  * missing or of another shape is ERR_INVALID, and the message names the tensor. Tensors that are
- * not needed (position_ids, an LM head) are left alone.
+ * not needed (position_ids, an LM head) are left alone. Weights in another format (several files,
+ * pytorch_model.bin) are ERR_INVALID, with how to convert them. After an error `ret_weights` may
+ * be partly written.
  */
 enum err weights_load(const char *folder, const struct parameters *p, uint64_t seed,
 		      float *ret_weights, struct weights_found *ret_found,
