@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 if [ $# -eq 0 ]; then
 	for file in tests/bench/bench_*.py; do
 		name=${file#tests/bench/bench_}
-		printf '%-12s %s\n' "${name%.py}" "$(sed -n '1s/^"""\([^.]*\).*/\1/p' "$file")"
+		printf '%-18s %s\n' "${name%.py}" "$(sed -n '1s/^"""\([^.]*\).*/\1/p' "$file")"
 	done
 	exit 0
 fi

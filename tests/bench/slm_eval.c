@@ -8,7 +8,8 @@
  * Lines of IN and TEST: label (-1: none), clean (0 or 1), text, second view (may be
  * empty), separated by tabs. Times go to standard error.
  */
-#include "base/clock.h"
+#include "table.h"
+
 #include "trainer/ngram.h"
 
 #include <stdio.h>
@@ -16,92 +17,6 @@
 #include <string.h>
 
 enum { FOLDS = 5 };
-
-struct table {
-	size_t count;
-	size_t class_count;
-	char *line;
-	int32_t *labels;
-	bool *clean;
-	char **texts;
-	size_t *sizes;
-	char **seconds;
-	size_t *second_sizes;
-	bool any_second;
-};
-
-static void die(const char *what)
-{
-	fprintf(stderr, "slm_eval: %s\n", what);
-	exit(1);
-}
-
-static void *grow(void *p, size_t size)
-{
-	p = realloc(p, size);
-	if (!p)
-		die("no memory");
-	return p;
-}
-
-static double seconds_now(void)
-{
-	struct clock clock = clock_system();
-	return (double)clock_mono_ms(&clock) / 1000.0;
-}
-
-static void table_add(struct table *t, char *line)
-{
-	size_t n = t->count + 1;
-	char *clean = strchr(line, '\t');
-	char *text = clean ? strchr(clean + 1, '\t') : NULL;
-	char *second = text ? strchr(text + 1, '\t') : NULL;
-	if (!second)
-		die("a line has too few columns");
-	if ((n & (n - 1)) == 0) {
-		t->labels = grow(t->labels, 2 * n * sizeof *t->labels);
-		t->clean = grow(t->clean, 2 * n * sizeof *t->clean);
-		t->texts = grow(t->texts, 2 * n * sizeof *t->texts);
-		t->sizes = grow(t->sizes, 2 * n * sizeof *t->sizes);
-		t->seconds = grow(t->seconds, 2 * n * sizeof *t->seconds);
-		t->second_sizes = grow(t->second_sizes, 2 * n * sizeof *t->second_sizes);
-	}
-	t->labels[t->count] = (int32_t)strtol(line, NULL, 10);
-	t->clean[t->count] = clean[1] == '1';
-	t->sizes[t->count] = (size_t)(second - text - 1);
-	t->texts[t->count] = strndup(text + 1, t->sizes[t->count]);
-	t->seconds[t->count] = strdup(second + 1);
-	t->second_sizes[t->count] = strlen(second + 1);
-	t->any_second |= t->second_sizes[t->count] > 0;
-	if (t->labels[t->count] >= (int32_t)t->class_count)
-		t->class_count = (size_t)t->labels[t->count] + 1;
-	t->count = n;
-}
-
-static struct table table_read(const char *path)
-{
-	struct table t = {.class_count = 2};
-	FILE *file = fopen(path, "r");
-	size_t capacity = 0;
-	ssize_t size;
-	if (!file)
-		die("cannot open the input");
-	while ((size = getline(&t.line, &capacity, file)) > 0) {
-		if (t.line[size - 1] == '\n')
-			t.line[size - 1] = '\0';
-		table_add(&t, t.line);
-	}
-	fclose(file);
-	free(t.line);
-	return t;
-}
-
-static void write_floats(const char *path, const float *values, size_t count)
-{
-	FILE *file = fopen(path, "w");
-	if (!file || fwrite(values, sizeof *values, count, file) != count || fclose(file))
-		die("cannot write the output");
-}
 
 static void run_oof(const struct table *t, const struct features *f, uint64_t seed,
 		    struct ngram_config *config, const char *out)
