@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LENGTH_BYTES 8u
+#define BLOCK_ELEMENTS (1u << 20) /* that are read at a time */
 #define METADATA_NAME "__metadata__"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "floats are read as they lie in the file");
@@ -305,11 +306,11 @@ static float half_float(uint16_t half)
 	return bits_float(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
-/* Gives back the mapped pages that lie wholly in the tensor. */
-static void pages_drop(const struct safetensors *s, const struct safetensors_tensor *t)
+/* Gives back the mapped pages that lie wholly between. */
+static void pages_drop(const struct safetensors *s, const unsigned char *data, size_t bytes)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)t->data,
-		  end = begin + t->bytes;
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data,
+		  end = begin + bytes;
 	begin = (begin + page - 1) / page * page;
 	end = end / page * page;
 	if (s->map && begin < end)
@@ -317,20 +318,28 @@ static void pages_drop(const struct safetensors *s, const struct safetensors_ten
 			      MADV_DONTNEED);
 }
 
-void safetensors_read(const struct safetensors *s, const struct safetensors_tensor *t, float *ret)
+static void block_read(enum safetensors_type type, const unsigned char *data, size_t count,
+		       float *ret)
 {
 	uint16_t half;
+	if (type == SAFETENSORS_F32) {
+		memcpy(ret, data, count * sizeof *ret);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&half, data + 2 * i, 2);
+		ret[i] =
+		    type == SAFETENSORS_F16 ? half_float(half) : bits_float((uint32_t)half << 16);
+	}
+}
+
+void safetensors_read(const struct safetensors *s, const struct safetensors_tensor *t, float *ret)
+{
 	assert(t->type != SAFETENSORS_OTHER);
-	size_t count = (size_t)t->elements;
-	if (t->type == SAFETENSORS_F32 && count > 0)
-		memcpy(ret, t->data, t->bytes);
-	for (size_t i = 0; t->type == SAFETENSORS_F16 && i < count; i++) {
-		memcpy(&half, t->data + 2 * i, 2);
-		ret[i] = half_float(half);
+	size_t count = (size_t)t->elements, each = t->type == SAFETENSORS_F32 ? 4 : 2;
+	for (size_t first = 0; first < count; first += BLOCK_ELEMENTS) {
+		size_t size = count - first < BLOCK_ELEMENTS ? count - first : BLOCK_ELEMENTS;
+		block_read(t->type, t->data + first * each, size, ret + first);
+		pages_drop(s, t->data + first * each, size * each);
 	}
-	for (size_t i = 0; t->type == SAFETENSORS_BF16 && i < count; i++) {
-		memcpy(&half, t->data + 2 * i, 2);
-		ret[i] = bits_float((uint32_t)half << 16);
-	}
-	pages_drop(s, t);
 }

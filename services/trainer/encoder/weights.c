@@ -4,6 +4,7 @@
 #include "base/folder.h"
 #include "base/rng.h"
 #include "trainer/encoder/safetensors.h"
+#include "trainer/encoder/weights_folder.h"
 #include "trainer/encoder/weights_names.h"
 
 #include <inttypes.h>
@@ -16,8 +17,6 @@
 
 #define CLASS_COUNT_MAX 65536u
 #define SHAPE_TEXT_BYTES 128u
-
-static const char FILE_NAME[] = "model.safetensors";
 
 /* A checkpoint's file, and how it names its tensors. */
 struct source {
@@ -68,7 +67,7 @@ static enum err source_open(const char *folder, enum encoder_family family, stru
 {
 	struct source s;
 	char first[WEIGHTS_NAME_BYTES];
-	enum err e = folder_path(folder, FILE_NAME, s.path, msg);
+	enum err e = folder_path(folder, WEIGHTS_FILE_NAME, s.path, msg);
 	if (e)
 		return e;
 	e = safetensors_open(s.path, &s.file, msg);

@@ -35,23 +35,30 @@ enum err weights_class_count(const char *folder, const struct encoder_config *co
 /*
  * Writes a model folder that `AutoModelForSequenceClassification.from_pretrained` reads:
  * model.safetensors (F32, names of the family), config.json (that of `source` with
- * "architectures", "id2label", "label2id" and "dtype" set), tokenizer files of `source`.
- * `label_names`: p->class_count. Written beside FOLDER, synced and renamed. The checksum
- * names the model: another one has another (it covers weights, labels and tokenizer files).
+ * "architectures", "id2label", "label2id", "problem_type" and "dtype" set), tokenizer files of
+ * `source`, and model.json (description.h), with the tokens at which texts are cut; 0: what the
+ * model can do. `label_names`: p->class_count, at least 2. Written beside FOLDER, synced and
+ * renamed. The checksum names the model: another one has another (it covers weights, labels and
+ * tokenizer files).
  */
 enum err weights_save(const char *source, const struct parameters *p, const float *weights,
-		      const char *const *label_names, const char *folder, uint64_t *ret_checksum,
-		      struct err_msg *msg) WARN_UNUSED;
+		      const char *const *label_names, uint32_t tokens_max, const char *folder,
+		      uint64_t *ret_checksum, struct err_msg *msg) WARN_UNUSED;
 
 struct weights_labels {
 	size_t count;
 	char **names; /* (count) */
 };
 
-/* The label names and the checksum of a folder that weights_save wrote. A folder from elsewhere
- * that has a classifier: its id2label, and a checksum of its files. ERR_NOT_FOUND: no model. */
+/* The label names and the checksum of a folder that weights_save wrote, without reading the
+ * weights. A folder from elsewhere that has a classifier: its id2label, and a checksum of its
+ * files, which are read. ERR_NOT_FOUND: no model; ERR_INVALID: of another kind; ERR_CORRUPT:
+ * damaged, or files that don't belong together. */
 enum err weights_labels_load(const char *folder, struct weights_labels *ret_labels,
 			     uint64_t *ret_checksum, struct err_msg *msg) WARN_UNUSED;
 void weights_labels_done(struct weights_labels *labels);
+
+/* ERR_CORRUPT: a byte of the folder's files is not as weights_save wrote it. Reads them all. */
+enum err weights_check(const char *folder, struct err_msg *msg) WARN_UNUSED;
 
 #endif
