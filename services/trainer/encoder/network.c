@@ -267,6 +267,16 @@ const struct parameters *network_parameters(const struct network *n)
 	return n->p;
 }
 
+const struct network_limits *network_limits(const struct network *n)
+{
+	return &n->limits;
+}
+
+void network_cancel(struct network *n, const atomic_bool *cancel)
+{
+	n->cancel = cancel;
+}
+
 struct gemm *network_gemm(struct network *n)
 {
 	return n->gemm;

@@ -15,6 +15,7 @@
 #include "trainer/encoder/gemm.h"
 #include "trainer/encoder/parameters.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct batch {
@@ -49,6 +50,8 @@ size_t network_bytes(const struct parameters *p, const struct network_limits *li
 		     size_t worker_count, enum precision precision);
 
 const struct parameters *network_parameters(const struct network *n);
+/* As they are kept: no more texts and no longer ones than tokens. */
+const struct network_limits *network_limits(const struct network *n);
 struct gemm *network_gemm(struct network *n);
 struct team *network_team(struct network *n);
 float *network_weights(struct network *n); /* (size); after a change call the next */
@@ -60,12 +63,19 @@ bf16 *network_half(struct network *n, size_t *ret_first);
 size_t network_trained(const struct network *n);
 float *network_gradients(struct network *n); /* (size); NULL without training */
 
+/* Looked at before each layer, forward and backward: once it is set, what they make is garbage
+ * that comes soon. Borrowed; NULL: none. */
+void network_cancel(struct network *n, const atomic_bool *cancel);
+
 /* `d` NULL: no dropout. In training the activations are kept for network_backward. */
 void network_forward(struct network *n, const struct batch *b, const struct dropout_step *d);
-/* The same, but from the states that enter layer `frozen` (token_count, hidden). */
+/* The embeddings and the frozen layers alone, for network_frozen_states. */
+void network_forward_frozen(struct network *n, const struct batch *b);
+/* network_forward, but from the states that enter layer `frozen` (token_count, hidden). */
 void network_forward_from(struct network *n, const struct batch *b, const float *states,
 			  const struct dropout_step *d);
-/* The states that enter layer `frozen`, of the last network_forward; NULL where that is 0. */
+/* The states that enter layer `frozen`, of the last network_forward or
+ * network_forward_frozen; NULL where that is 0. */
 const float *network_frozen_states(const struct network *n);
 /* The last layer's states (token_count, hidden) of the last forward; not of sentences_only. */
 const float *network_states(const struct network *n);

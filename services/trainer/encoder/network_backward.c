@@ -244,7 +244,7 @@ void network_backward(struct network *n, const struct batch *b, const float *dse
 	struct network_stage top = {
 	    .n = n, .layer = &n->layers[layers - 1], .index = layers - 1, .compact = n->compact};
 	network_rows(n, n->compact ? n->text_count : n->token_count, out_rows, &top);
-	for (size_t i = layers; i-- > n->limits.frozen;)
+	for (size_t i = layers; i-- > n->limits.frozen && !network_cancelled(n);)
 		layer_backward(n, i, n->compact && i + 1 == layers);
 	if (n->limits.frozen == 0)
 		network_embed_scatter(n);

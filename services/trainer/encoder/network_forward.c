@@ -172,7 +172,7 @@ static void frozen_states_keep(struct network *n)
 static void layers_forward(struct network *n, size_t first)
 {
 	size_t count = n->p->config.layers;
-	for (size_t i = first; i < count; i++) {
+	for (size_t i = first; i < count && !network_cancelled(n); i++) {
 		if (i > 0 && i == n->limits.frozen)
 			frozen_states_keep(n);
 		layer_forward(n, i, n->compact && i + 1 == count);
@@ -187,6 +187,18 @@ void network_forward(struct network *n, const struct batch *b, const struct drop
 	forward_begin(n, b, d);
 	network_embed(n);
 	layers_forward(n, 0);
+}
+
+void network_forward_frozen(struct network *n, const struct batch *b)
+{
+	size_t frozen = n->limits.frozen;
+	assert(frozen > 0);
+	forward_begin(n, b, NULL);
+	network_embed(n);
+	for (size_t i = 0; i < frozen && !network_cancelled(n); i++)
+		layer_forward(n, i, false);
+	frozen_states_keep(n);
+	n->batch = NULL;
 }
 
 struct states_copy {

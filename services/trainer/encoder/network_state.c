@@ -31,6 +31,11 @@ void network_row_keys(struct network *n, const struct dropout *d, bool compact, 
 					 : dropout_row_key(d, n->text_keys[i], n->positions[i]);
 }
 
+bool network_cancelled(const struct network *n)
+{
+	return n->cancel && atomic_load_explicit(n->cancel, memory_order_relaxed);
+}
+
 struct rows_run {
 	size_t rows;
 	network_rows_fn *work;

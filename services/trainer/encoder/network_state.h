@@ -53,6 +53,7 @@ struct network {
 	size_t worker_count;
 	enum precision precision;
 	size_t half_first; /* offset of half[0] */
+	const atomic_bool *cancel;
 
 	float *weights, *gradients; /* (p->size) */
 	bf16 *half;		    /* (p->size - half_first); NULL: fp32 */
@@ -99,6 +100,8 @@ void network_site_init(const struct network *n, size_t layer, enum dropout_site 
 /* Writes n->row_keys of these rows. `compact`: rows are sentences. */
 void network_row_keys(struct network *n, const struct dropout *d, bool compact, size_t first,
 		      size_t count);
+
+bool network_cancelled(const struct network *n);
 
 /* What a kernel that follows a product needs to know; the context of its epilogue. */
 struct network_stage {
