@@ -51,11 +51,12 @@ struct gemm_call {
 	void *context;
 };
 
-/* Never allocates once a shape has been seen. */
+/* Takes no memory but the library's own, of a bounded size: copies of blocks of A and B. */
 void gemm_run(struct gemm *g, const struct gemm_call *call);
 
-/* For measuring: from here on the calls are written to `calls`, as long as there is room; NULL
- * stops it. */
+/* For measuring: from here on the calls are written to `calls`, as long as there is room, without
+ * their epilogues; NULL stops it (read gemm_traced before). They may be run again while their
+ * operands live; those that accumulate change C. */
 void gemm_trace(struct gemm *g, struct gemm_call *calls, size_t calls_max);
 size_t gemm_traced(const struct gemm *g);
 
