@@ -16,11 +16,12 @@
 struct tokenizer;
 
 /*
- * Reads tokenizer.json, else vocab.txt, else vocab.json and merges.txt, with what
- * tokenizer_config.json and special_tokens_map.json say about case and special tokens.
+ * Reads tokenizer.json, else vocab.txt, else vocab.json and merges.txt. What
+ * tokenizer_config.json says about case, accents, ideographs and the space before a text counts
+ * more; without tokenizer.json it and special_tokens_map.json name the special tokens.
  * Truncation and padding stored in tokenizer.json are ignored. ERR_NOT_FOUND: none of these
  * files; ERR_INVALID: of a kind that is not supported (the message names it);
- * ERR_CORRUPT: damaged.
+ * ERR_CORRUPT: damaged; ERR_LIMIT: a file is too large; ERR_IO, ERR_NO_MEMORY.
  */
 enum err tokenizer_load(const char *folder, struct tokenizer **ret_tokenizer,
 			struct err_msg *msg) WARN_UNUSED;
