@@ -8,12 +8,12 @@
 #include <string.h>
 
 /*
- * e^x for x <= 0 to a relative 2e-7 (Cephes' expf): e^x = 2^n * e^r with |r| <= ln(2) / 2. What
- * is smaller than the least normal number is 0; NaN stays NaN.
+ * e^x for x <= 0 (and up to 80) to a relative 2e-7 (Cephes' expf): e^x = 2^n * e^r with |r| <=
+ * ln(2) / 2. From about -87.7 down, where floats lose their precision, it is 0; NaN stays NaN.
  */
 static inline __attribute__((always_inline)) float exponential(float x)
 {
-	const float least = -87.3f;
+	const float least = -88.0f;	 /* n = -127, whose power is 0 below */
 	const float round = 12582912.0f; /* 1.5 * 2^23: adding it rounds */
 	float bounded = x < least ? least : x;
 	float shifted = bounded * 1.44269504f + round;
@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) float exponential(float x)
 	memcpy(&bits, &shifted, sizeof bits);
 	bits = (bits + 127U) << 23;
 	memcpy(&power, &bits, sizeof power);
-	return x < least ? 0.0f : p * power;
+	return p * power;
 }
 
 #endif

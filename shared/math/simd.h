@@ -13,10 +13,11 @@
 	__attribute__((target_clones("avx512f", "avx2", "default"),                                \
 		       optimize("O3", "no-math-errno")))
 /* The same for results that may depend on the processor in their last bits: multiplications
- * fused with additions, and sums in the order that suits the registers (omp simd). */
+ * fused with additions, and sums in the order that suits the registers (omp simd). Files that use
+ * it are compiled with -fno-trapping-math, which this attribute does not do. */
 #define SIMD_FUSED_VERSIONS                                                                        \
 	__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),               \
-		       optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=fast")))
+		       optimize("O3", "no-math-errno", "fp-contract=fast")))
 #else
 #define SIMD_VERSIONS
 #define SIMD_FUSED_VERSIONS

@@ -21,7 +21,7 @@ struct space {
 	float *dkey, *dvalue;	     /* (tokens, width) */
 	float *scores, *kept, *dual; /* (tokens rounded up to 2, QUERIES) */
 	float *query, *dout, *block; /* (QUERIES, width) */
-	float *query_t, *dout_t;     /* (head_columns, QUERIES) */
+	float *query_t, *dout_t;     /* (width, QUERIES) */
 };
 
 struct outputs {
@@ -87,9 +87,10 @@ size_t kernel_attention_scratch(size_t tokens, size_t head_columns)
 	       5 * QUERIES * width;
 }
 
-/* Rows of `columns` floats, `stride` apart, scaled into rows of `width`, the rest 0. */
-ROW_INLINE void rows_pack(const float *x, size_t rows, size_t stride, size_t columns, float scale,
-			  size_t width, float *ret)
+/* Rows of `columns` floats, `stride` apart, scaled into rows of `width`. What is not there of
+ * `padded` rows is 0. */
+ROW_INLINE void rows_pack(const float *x, size_t rows, size_t padded, size_t stride, size_t columns,
+			  float scale, size_t width, float *restrict ret)
 {
 	for (size_t i = 0; i < rows; i++) {
 #pragma omp simd
@@ -98,18 +99,31 @@ ROW_INLINE void rows_pack(const float *x, size_t rows, size_t stride, size_t col
 		for (size_t c = columns; c < width; c++)
 			ret[i * width + c] = 0.0f;
 	}
+	for (size_t i = rows * width; i < padded * width; i++)
+		ret[i] = 0.0f;
 }
 
-/* ret (columns, padded) = the transpose of the packed rows, of which `count` are there. */
-ROW_INLINE void rows_transpose(const float *packed, const struct block *b, size_t columns,
-			       size_t width, float *ret)
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* ret (width, rows) = the transpose of x (rows, width); both are multiples of 4. */
+ROW_INLINE void rows_transpose(const float *x, size_t rows, size_t width, float *restrict ret)
 {
-	for (size_t i = 0; i < b->count; i++)
-		for (size_t c = 0; c < columns; c++)
-			ret[c * b->padded + i] = packed[i * width + c];
-	for (size_t i = b->count; i < b->padded; i++)
-		for (size_t c = 0; c < columns; c++)
-			ret[c * b->padded + i] = 0.0f;
+	for (size_t i = 0; i < rows; i += 4)
+		for (size_t c = 0; c < width; c += 4) {
+			const float *from = x + i * width + c;
+			float *to = ret + c * rows + i;
+			quad a = *(const quad *)from, b = *(const quad *)(from + width);
+			quad d = *(const quad *)(from + 2 * width);
+			quad e = *(const quad *)(from + 3 * width);
+			quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+			quad de = __builtin_shufflevector(d, e, 0, 4, 1, 5);
+			*(quad *)to = __builtin_shufflevector(ab, de, 0, 1, 4, 5);
+			*(quad *)(to + rows) = __builtin_shufflevector(ab, de, 2, 3, 6, 7);
+			ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+			de = __builtin_shufflevector(d, e, 2, 6, 3, 7);
+			*(quad *)(to + 2 * rows) = __builtin_shufflevector(ab, de, 0, 1, 4, 5);
+			*(quad *)(to + 3 * rows) = __builtin_shufflevector(ab, de, 2, 3, 6, 7);
+		}
 }
 
 /* ret = x * scale for a row, as floats and halves. */
@@ -138,48 +152,63 @@ ROW_INLINE struct block block_make(const struct attention *a, size_t first, size
 	return b;
 }
 
+/* What follows goes through the scores of a register of queries after the other. */
+#define LANES_SIMD _Pragma("omp simd") for (size_t i = 0; i < lanes; i++)
+
 /* scores = e^(scores - the query's maximum), and their sums over the keys. */
-ROW_INLINE void block_softmax(struct block *b, size_t keys, float *restrict scores)
+ROW_INLINE void block_softmax(struct block *b, size_t keys, size_t lanes, float *restrict scores)
 {
-	size_t padded = b->padded;
-	for (size_t i = 0; i < padded; i++) {
-		b->max[i] = scores[i];
-		b->sums[i] = 0.0f;
+	for (size_t first = 0; first < b->padded; first += lanes) {
+		float max[WIDTH_MAX], sums[WIDTH_MAX];
+		float *restrict x = scores + first;
+		LANES_SIMD
+		{
+			max[i] = x[i];
+			sums[i] = 0.0f;
+		}
+		for (size_t j = 1; j < keys; j++) {
+			x += b->padded;
+			LANES_SIMD max[i] = x[i] > max[i] ? x[i] : max[i];
+		}
+		x = scores + first;
+		for (size_t j = 0; j < keys; j++, x += b->padded)
+			LANES_SIMD
+			{
+				x[i] = exponential(x[i] - max[i]);
+				sums[i] += x[i];
+			}
+		LANES_SIMD
+		{
+			b->max[first + i] = max[i];
+			b->sums[first + i] = sums[i];
+		}
 	}
-	for (size_t j = 1; j < keys; j++)
-#pragma omp simd
-		for (size_t i = 0; i < padded; i++) {
-			float x = scores[j * padded + i];
-			b->max[i] = x > b->max[i] ? x : b->max[i];
-		}
-	for (size_t j = 0; j < keys; j++)
-#pragma omp simd
-		for (size_t i = 0; i < padded; i++) {
-			float x = exponential(scores[j * padded + i] - b->max[i]);
-			scores[j * padded + i] = x;
-			b->sums[i] += x;
-		}
 }
 
 /* ret = x times the masks of the head's keys; `ret` may be x. */
 ROW_INLINE void block_dropout(const struct block *b, const struct dropout *d, size_t head,
-			      size_t keys, const float *x, float *ret)
+			      size_t keys, size_t lanes, const float *x, float *ret)
 {
 	uint32_t threshold = d->threshold;
 	float scale = d->scale;
 	size_t padded = b->padded;
-	for (size_t pair = 0; pair < (keys + 1) / 2; pair++) {
-		const float *even = x + 2 * pair * padded, *odd = even + padded;
-		float *ret_even = ret + 2 * pair * padded, *ret_odd = ret_even + padded;
-		uint32_t counter = (uint32_t)(head << 15) + (uint32_t)pair;
-#pragma omp simd
-		for (size_t i = 0; i < padded; i++) {
-			uint64_t key = (uint64_t)b->key_high[i] << 32 | b->key_low[i];
-			uint32_t word = dropout_word(key, counter);
-			ret_even[i] = even[i] * ((word & 0xffffU) < threshold ? 0.0f : scale);
-			ret_odd[i] = odd[i] * (word >> 16 < threshold ? 0.0f : scale);
+	for (size_t first = 0; first < padded; first += lanes)
+		for (size_t pair = 0; pair < (keys + 1) / 2; pair++) {
+			const float *even = x + 2 * pair * padded + first, *odd = even + padded;
+			float *ret_even = ret + 2 * pair * padded + first;
+			float *ret_odd = ret_even + padded;
+			const uint32_t *low = b->key_low + first, *high = b->key_high + first;
+			uint32_t counter = (uint32_t)(head << 15) + (uint32_t)pair;
+			LANES_SIMD
+			{
+				uint64_t key = (uint64_t)high[i] << 32 | low[i];
+				uint32_t word = dropout_word(key, counter);
+				float for_even = (word & 0xffffU) < threshold ? 0.0f : scale;
+				float for_odd = word >> 16 < threshold ? 0.0f : scale;
+				ret_even[i] = even[i] * for_even;
+				ret_odd[i] = odd[i] * for_odd;
+			}
 		}
-	}
 }
 
 ROW_INLINE void attention_forward(const struct attention *a, size_t head, const struct space *s,
@@ -190,16 +219,17 @@ ROW_INLINE void attention_forward(const struct attention *a, size_t head, const 
 	size_t width = round_up(columns, lanes), stride = 3 * hidden;
 	const float *query = a->qkv + head * columns, *key = query + hidden, *value = key + hidden;
 	float scale = 1.0f / sqrtf((float)columns);
-	rows_pack(value, tokens, stride, columns, 1.0f, width, s->value);
+	rows_pack(value, tokens, tokens, stride, columns, 1.0f, width, s->value);
 	for (size_t first = 0; first < tokens; first += QUERIES) {
 		struct block b = block_make(a, first, lanes);
-		rows_pack(query + first * stride, b.count, stride, columns, scale, width, s->query);
-		rows_transpose(s->query, &b, columns, width, s->query_t);
+		rows_pack(query + first * stride, b.count, b.padded, stride, columns, scale, width,
+			  s->query);
+		rows_transpose(s->query, b.padded, width, s->query_t);
 		product(&(struct product){tokens, b.padded, columns, key, stride, 1, s->query_t,
 					  b.padded, s->scores, b.padded, false});
-		block_softmax(&b, tokens, s->scores);
+		block_softmax(&b, tokens, lanes, s->scores);
 		if (a->d)
-			block_dropout(&b, a->d, head, tokens, s->scores, s->scores);
+			block_dropout(&b, a->d, head, tokens, lanes, s->scores, s->scores);
 		product(&(struct product){b.count, width, tokens, s->scores, 1, b.padded, s->value,
 					  width, s->block, width, false});
 		for (size_t i = 0; i < b.count; i++) {
@@ -216,36 +246,39 @@ ROW_INLINE void attention_forward(const struct attention *a, size_t head, const 
  * With P the probabilities, M the mask, and dual = dO V^T: dV = (P M)^T dO and, of the scores,
  * P (M dual - sum over the keys of P M dual), which replaces `dual`. `kept` is P M.
  */
-ROW_INLINE void block_backward(const struct block *b, size_t keys, const float *scores,
-			       const float *kept, float *restrict dual)
+ROW_INLINE void block_backward(const struct block *b, size_t keys, size_t lanes,
+			       const float *scores, const float *kept, float *restrict dual)
 {
-	size_t padded = b->padded;
-	float sums[QUERIES] = {0.0f};
-	for (size_t j = 0; j < keys; j++)
-#pragma omp simd
-		for (size_t i = 0; i < padded; i++) {
-			float x = kept[j * padded + i] * dual[j * padded + i];
-			dual[j * padded + i] = x;
-			sums[i] += x;
+	for (size_t first = 0; first < b->padded; first += lanes) {
+		float sums[WIDTH_MAX];
+		LANES_SIMD sums[i] = 0.0f;
+		for (size_t j = 0; j < keys; j++) {
+			size_t at = j * b->padded + first;
+			LANES_SIMD
+			{
+				dual[at + i] *= kept[at + i];
+				sums[i] += dual[at + i];
+			}
 		}
-	for (size_t j = 0; j < keys; j++)
-#pragma omp simd
-		for (size_t i = 0; i < padded; i++)
-			dual[j * padded + i] -= scores[j * padded + i] * sums[i];
+		for (size_t j = 0; j < keys; j++) {
+			size_t at = j * b->padded + first;
+			LANES_SIMD dual[at + i] -= scores[at + i] * sums[i];
+		}
+	}
 }
 
 /* scores = e^(scores - the query's log sum). */
-ROW_INLINE void block_probabilities(const struct block *b, size_t keys, const float *log_sums,
-				    size_t heads, float *restrict scores)
+ROW_INLINE void block_probabilities(const struct block *b, size_t keys, size_t lanes,
+				    const float *log_sums, size_t heads, float *restrict scores)
 {
 	float shift[QUERIES] = {0.0f};
 	for (size_t i = 0; i < b->count; i++)
 		shift[i] = log_sums[i * heads];
-	for (size_t j = 0; j < keys; j++)
-#pragma omp simd
-		for (size_t i = 0; i < b->padded; i++)
-			scores[j * b->padded + i] =
-			    exponential(scores[j * b->padded + i] - shift[i]);
+	for (size_t first = 0; first < b->padded; first += lanes)
+		for (size_t j = 0; j < keys; j++) {
+			float *x = scores + j * b->padded + first;
+			LANES_SIMD x[i] = exponential(x[i] - shift[first + i]);
+		}
 }
 
 ROW_INLINE void attention_backward(const struct attention *a, size_t head, const struct space *s,
@@ -257,26 +290,27 @@ ROW_INLINE void attention_backward(const struct attention *a, size_t head, const
 	size_t width = round_up(columns, lanes), stride = 3 * hidden;
 	const float *query = a->qkv + head * columns, *key = query + hidden, *value = key + hidden;
 	float scale = 1.0f / sqrtf((float)columns), *kept = a->d ? s->kept : s->scores;
-	rows_pack(key, tokens, stride, columns, 1.0f, width, s->key);
+	rows_pack(key, tokens, tokens, stride, columns, 1.0f, width, s->key);
 	for (size_t first = 0; first < tokens; first += QUERIES) {
 		struct block b = block_make(a, first, lanes);
 		size_t n = b.padded;
-		rows_pack(query + first * stride, b.count, stride, columns, scale, width, s->query);
-		rows_transpose(s->query, &b, columns, width, s->query_t);
-		rows_pack(dout + first * hidden + head * columns, b.count, hidden, columns, 1.0f,
+		rows_pack(query + first * stride, b.count, b.padded, stride, columns, scale, width,
+			  s->query);
+		rows_transpose(s->query, b.padded, width, s->query_t);
+		rows_pack(dout + first * hidden + head * columns, b.count, n, hidden, columns, 1.0f,
 			  width, s->dout);
-		rows_transpose(s->dout, &b, columns, width, s->dout_t);
+		rows_transpose(s->dout, n, width, s->dout_t);
 		product(&(struct product){tokens, n, columns, key, stride, 1, s->query_t, n,
 					  s->scores, n, false});
 		product(&(struct product){tokens, n, columns, value, stride, 1, s->dout_t, n,
 					  s->dual, n, false});
-		block_probabilities(&b, tokens, log_sums + first * a->heads + head, a->heads,
+		block_probabilities(&b, tokens, lanes, log_sums + first * a->heads + head, a->heads,
 				    s->scores);
 		if (a->d)
-			block_dropout(&b, a->d, head, tokens, s->scores, kept);
+			block_dropout(&b, a->d, head, tokens, lanes, s->scores, kept);
 		product(&(struct product){tokens, width, b.count, kept, n, 1, s->dout, width,
 					  s->dvalue, width, first > 0});
-		block_backward(&b, tokens, s->scores, kept, s->dual);
+		block_backward(&b, tokens, lanes, s->scores, kept, s->dual);
 		product(&(struct product){tokens, width, b.count, s->dual, n, 1, s->query, width,
 					  s->dkey, width, first > 0});
 		product(&(struct product){b.count, width, tokens, s->dual, 1, n, s->key, width,
@@ -295,7 +329,7 @@ ROW_INLINE void attention_backward(const struct attention *a, size_t head, const
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define VERSIONS 1
 #pragma GCC push_options
-#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=fast")
+#pragma GCC optimize("O3", "no-math-errno", "fp-contract=fast")
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4")
 #define WIDTH 16

@@ -26,9 +26,9 @@ ROW_INLINE float normal_below(float u, float *ret_power)
 	r = r * t + 1.002813578e-01f;
 	r = r * t - 2.436191062e-05f;
 	float power = exponential(-0.5f * a * a);
-	float tail = power * r;
+	float sign = copysignf(1.0f, u);
 	*ret_power = power;
-	return u > 0.0f ? 1.0f - tail : tail;
+	return 0.5f + 0.5f * sign - sign * (power * r);
 }
 
 ROW_INLINE void piece_gelu(const float *bias, size_t count, float *u, float *ret)

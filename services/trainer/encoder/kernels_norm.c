@@ -94,6 +94,21 @@ void kernel_residual_norm(const struct norm *n, const float *bias, const float *
 	}
 }
 
+/* The sums of g = dy * gamma and, returned, of g * (x - mean). */
+ROW_INLINE float row_products(const float *gamma, float mean, const float *dy, const float *x,
+			      size_t columns, float *ret_sum)
+{
+	float sum = 0.0f, products = 0.0f;
+#pragma omp simd reduction(+ : sum, products)
+	for (size_t j = 0; j < columns; j++) {
+		float g = dy[j] * gamma[j];
+		sum += g;
+		products += g * (x[j] - mean);
+	}
+	*ret_sum = sum;
+	return products;
+}
+
 /* The columns' part of dx = scale * (g - mean(g) - x^ * mean(g x^)), where g = dy * gamma and
  * x^ = (x - mean) * scale. */
 ROW_INLINE void piece_backward(const float *gamma, struct norm_stats s, float mean_g, float mean_gx,
@@ -125,24 +140,21 @@ void kernel_norm_backward(const struct norm *n, const float *dy, const float *x,
 			  const uint64_t *row_keys, float *dgamma, float *dbeta, float *ret_dx,
 			  float *ret_branch, bf16 *ret_branch_half, float *dbias)
 {
+	size_t columns = n->columns;
+	const float *gamma = n->gamma;
 	float mask[ROW_PIECE], piece[ROW_PIECE];
 	row_mask_none(mask);
 	for (size_t i = 0; i < rows; i++) {
-		const float *dy_row = dy + i * n->columns, *row = x + i * n->columns;
+		const float *dy_row = dy + i * columns, *row = x + i * columns;
 		struct norm_stats s = stats[i];
-		float sum_g = 0.0f, sum_gx = 0.0f;
-#pragma omp simd reduction(+ : sum_g, sum_gx)
-		for (size_t j = 0; j < n->columns; j++) {
-			float g = dy_row[j] * n->gamma[j];
-			sum_g += g;
-			sum_gx += g * (row[j] - s.mean);
-		}
-		float mean_g = sum_g / (float)n->columns;
-		float mean_gx = sum_gx * s.scale / (float)n->columns;
-		for (size_t at = 0; at < n->columns; at += ROW_PIECE) {
-			size_t count = row_piece(n->columns, at), here = i * n->columns + at;
-			piece_backward(n->gamma + at, s, mean_g, mean_gx, dy_row + at, row + at,
-				       count, dgamma + at, dbeta + at, ret_dx + here);
+		float sum_g = 0.0f,
+		      sum_gx = row_products(gamma, s.mean, dy_row, row, columns, &sum_g);
+		float mean_g = sum_g / (float)columns;
+		float mean_gx = sum_gx * s.scale / (float)columns;
+		for (size_t at = 0; at < columns; at += ROW_PIECE) {
+			size_t count = row_piece(columns, at), here = i * columns + at;
+			piece_backward(gamma + at, s, mean_g, mean_gx, dy_row + at, row + at, count,
+				       dgamma + at, dbeta + at, ret_dx + here);
 			if (!ret_branch && !ret_branch_half)
 				continue;
 			float *out = ret_branch ? ret_branch + here : piece;
