@@ -1,6 +1,7 @@
 #include "base/processors.h"
 
-#include <fcntl.h>
+#include "base/cgroup.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,19 +15,6 @@ uint32_t processors_quota(const char *text)
 	return count < UINT32_MAX ? (uint32_t)count : 0;
 }
 
-/* Inside a container the group's own files are at the root of the mount. */
-static uint32_t quota_read(const char *path)
-{
-	char text[64];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	(void)close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return processors_quota(text);
-}
-
 uint32_t processors_available(void)
 {
 	cpu_set_t set;
@@ -34,6 +22,8 @@ uint32_t processors_available(void)
 	uint32_t count = online > 0 ? (uint32_t)online : 1;
 	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
 		count = (uint32_t)CPU_COUNT(&set);
-	uint32_t quota = quota_read("/sys/fs/cgroup/cpu.max");
+	char text[64];
+	cgroup_read("/sys/fs/cgroup/cpu.max", text, sizeof text);
+	uint32_t quota = processors_quota(text);
 	return quota > 0 && quota < count ? quota : count;
 }
