@@ -1,6 +1,5 @@
 #include "trainer/robust.h"
 
-#include "base/rng.h"
 #include "math/block.h"
 #include "math/simd.h"
 #include "math/softmax.h"
@@ -51,6 +50,17 @@ double robust_ramp(const struct robust_config *config, uint32_t epoch)
 {
 	double span = config->ramp_share * config->epochs;
 	return span > 0.0 ? fmin(1.0, epoch / span) : 1.0;
+}
+
+bool robust_warm(const struct robust_config *config, uint32_t epoch)
+{
+	return epoch < config->warmup_share * config->epochs;
+}
+
+double robust_mixup_share(const struct robust_config *config, struct rng *rng)
+{
+	double share = rng_beta(rng, config->mixup_shape);
+	return fmax(share, 1.0 - share);
 }
 
 double robust_cross_entropy(const float *logits, const float *target, size_t class_count,
@@ -259,8 +269,7 @@ static void batch_gradients(struct robust *r, const uint32_t *rows, size_t count
 		(void)robust_cross_entropy(second_logits + i * k, target, k, weighted * ramp,
 					   second_gradients + i * k);
 	}
-	double lambda = rng_beta(rng, r->config->mixup_shape);
-	lambda = fmax(lambda, 1.0 - lambda);
+	double lambda = robust_mixup_share(r->config, rng);
 	for (size_t i = 0; i < clean_count; i++) {
 		size_t other = i + rng_below(rng, clean_count - i);
 		size_t swapped = partners[i];
@@ -302,7 +311,7 @@ static enum err epoch_clean(struct robust *r, uint32_t epoch)
 {
 	const struct robust_data *d = r->data;
 	size_t row_count = d->rows.row_count;
-	bool warm = epoch < r->config->warmup_share * r->config->epochs;
+	bool warm = robust_warm(r->config, epoch);
 	if (!warm && d->refit) {
 		for (size_t i = 0; i < row_count; i++) {
 			r->losses[i] = NAN;
@@ -332,12 +341,7 @@ static enum err epoch_train(struct robust *r, uint32_t epoch, const struct progr
 	struct rng rng = rng_make(hash_mix(r->config->seed, 0x65706f6368ULL + epoch));
 	for (size_t i = 0; i < row_count; i++)
 		r->order[i] = (uint32_t)i;
-	for (size_t i = row_count; i > 1; i--) {
-		size_t other = rng_below(&rng, i);
-		uint32_t swapped = r->order[i - 1];
-		r->order[i - 1] = r->order[other];
-		r->order[other] = swapped;
-	}
+	rng_shuffle(&rng, r->order, row_count);
 	enum err err = epoch_clean(r, epoch);
 	size_t all = row_count * r->config->epochs;
 	for (size_t at = 0; !err && at < row_count; at += r->config->batch_rows) {

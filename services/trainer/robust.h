@@ -22,6 +22,7 @@
 #define FREEAL_TRAINER_ROBUST_H
 
 #include "base/err.h"
+#include "base/rng.h"
 #include "math/csr.h"
 #include "trainer/progress.h"
 
@@ -71,6 +72,10 @@ WARN_UNUSED enum err robust_train(const struct robust_data *data,
 
 /* The w of an epoch. */
 double robust_ramp(const struct robust_config *config, uint32_t epoch);
+/* Whether every labelled row still counts as clean. */
+bool robust_warm(const struct robust_config *config, uint32_t epoch);
+/* The l of a batch's mixtures. */
+double robust_mixup_share(const struct robust_config *config, struct rng *rng);
 
 /*
  * The losses on logits of one row, for `class_count` classes; each adds its

@@ -67,6 +67,16 @@ double rng_beta(struct rng *r, double a)
 	return x + y > 0.0 ? x / (x + y) : 0.5;
 }
 
+void rng_shuffle(struct rng *r, uint32_t *items, size_t count)
+{
+	for (size_t i = count; i > 1; i--) {
+		size_t other = rng_below(r, i);
+		uint32_t swapped = items[i - 1];
+		items[i - 1] = items[other];
+		items[other] = swapped;
+	}
+}
+
 uint64_t hash_mix(uint64_t a, uint64_t b)
 {
 	uint64_t z = a * 0x9e3779b97f4a7c15ULL + b + 0x7f4a7c15f39cc060ULL;

@@ -24,6 +24,9 @@ double rng_normal(struct rng *r);
 /* Beta(a, a) for a > 0 by two gamma draws (Marsaglia and Tsang). */
 double rng_beta(struct rng *r, double a);
 
+/* Puts `count` items into an order that is as likely as any other. */
+void rng_shuffle(struct rng *r, uint32_t *items, size_t count);
+
 /* Mixes two words; for keys such as (seed, sample, epoch). */
 uint64_t hash_mix(uint64_t a, uint64_t b);
 /* 64-bit hash of bytes; not for adversaries. */

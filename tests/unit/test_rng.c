@@ -48,6 +48,22 @@ static void beta_has_its_mean_and_variance(void **state)
 	assert_true(fabs(squares / 50000 - 1.0 / 36.0) < 0.001); /* 1 / (4 (2a + 1)) */
 }
 
+static void a_shuffle_keeps_the_items_and_is_even(void **state)
+{
+	(void)state;
+	struct rng r = rng_make(3);
+	int places[4][4] = {{0}};
+	for (int n = 0; n < 40000; n++) {
+		uint32_t items[4] = {0, 1, 2, 3};
+		rng_shuffle(&r, items, 4);
+		assert_int_equal(1 << items[0] | 1 << items[1] | 1 << items[2] | 1 << items[3], 15);
+		for (int i = 0; i < 4; i++)
+			places[i][items[i]]++;
+	}
+	for (int i = 0; i < 16; i++)
+		assert_in_range(places[i / 4][i % 4], 9600, 10400);
+}
+
 static void every_byte_changes_the_hash(void **state)
 {
 	(void)state;
@@ -68,6 +84,7 @@ int main(void)
 	    cmocka_unit_test(the_same_seed_gives_the_same_numbers),
 	    cmocka_unit_test(draws_below_are_even),
 	    cmocka_unit_test(beta_has_its_mean_and_variance),
+	    cmocka_unit_test(a_shuffle_keeps_the_items_and_is_even),
 	    cmocka_unit_test(every_byte_changes_the_hash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
