@@ -35,7 +35,7 @@ struct linear {
 struct linear_config linear_config_default(void)
 {
 	return (struct linear_config){
-	    .inverse_penalty = 1e-3,
+	    .inverse_penalty = 3e-3,
 	    .iterations_max = 100,
 	    .tolerance = 1e-3,
 	    .thread_count = 1,
