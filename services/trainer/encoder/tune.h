@@ -2,8 +2,10 @@
  * Fine-tuning an encoder on labels that may be wrong.
  *
  * The loss of a batch is robust.h's, on the logits of the family's head: L_clean + w (L_mix +
- * L_cr_clean + L_cr_noisy); mixup mixes sentence states. Each of its parts can be switched off.
- * Batches hold texts and second views, sorted by length within a few batches' reach and packed.
+ * L_cr_clean + L_cr_noisy), and the noisy rows' labels with their small weight; mixup mixes
+ * sentence states. Each of its parts can be switched off. Batches hold texts and second views,
+ * packed; rows are dealt out by length within some batches' reach, so that batches have about as
+ * many tokens each. A seed, a team's size and an engine give one result.
  */
 #ifndef FREEAL_TRAINER_ENCODER_TUNE_H
 #define FREEAL_TRAINER_ENCODER_TUNE_H
@@ -23,59 +25,77 @@ enum tune_views {
 struct tune_config {
 	uint32_t epochs;
 	uint32_t batch_rows;
-	double rate;	    /* 5e-5 */
-	double rate_warmup; /* share of the steps */
+	double rate;
+	double rate_warmup; /* share of the steps; then the rate falls linearly to 0 */
 	struct optimizer_config optimizer;
-	struct robust_config
-	    robust; /* ramp, warm-up, mixup shape, temperature, noisy weight, seed */
-	bool mixup, consistency;
+	/* Warm-up, ramp, mixup shape, temperature, noisy weight, flatten and seed of it count. */
+	struct robust_config robust;
+	bool mixup;	  /* L_mix */
+	bool consistency; /* L_cr_noisy; needs the views of noisy rows */
 	enum tune_views views;
-	bool paper; /* losses of all labelled rows before each epoch after the warm-up go to
-		     * data->refit, and the clean set is what it says */
+	bool paper; /* data->refit gets losses of a pass of its own, without dropout; else those of
+		     * the epoch before, as training made them */
+	size_t cache_bytes_max; /* frozen layers' states of all rows are kept if they fit in */
 };
 
 struct tune_config tune_config_default(void); /* the final training's */
 struct tune_config tune_config_paper(void);   /* FreeAL's own (algorithm of the paper) */
 struct tune_config tune_config_fold(void);    /* plain cross-entropy, one epoch: the cross-fit's */
 
+/* After each epoch: `losses` (count) are the labelled rows' cross-entropies as the epoch's passes
+ * over their texts made them, with dropout; NAN: the row had none. What it returns ends the
+ * training unless ERR_OK. */
+typedef enum err tune_epoch_fn(void *context, uint32_t epoch, const float *losses, size_t count);
+
 struct tune_data {
-	struct rows texts;
+	struct rows texts;	   /* a row without ids is left out */
 	const struct rows *second; /* second views; NULL: none; an empty row means none: then
 				    * another dropout pass of the text stands for it */
 	const int32_t *labels;	   /* (count) -1: unlabelled */
 	const bool *clean;	   /* (count) or NULL: all that have a label */
 	const bool *use;	   /* (count) rows to train on; NULL: all */
 	size_t class_count;
-	robust_refit_fn *refit;
+	robust_refit_fn *refit; /* or NULL: the clean set is fixed */
 	void *refit_context;
+	tune_epoch_fn *epoch_done; /* or NULL */
+	void *epoch_context;
 };
 
 struct tune_result {
-	double loss; /* mean of the last epoch's batches */
+	double loss; /* mean cross-entropy of the labelled rows in the last epoch */
 	uint64_t steps;
 };
 
 /*
  * Trains the network from its weights. After each epoch all that is needed to go on is written
  * to CHECKPOINT (a file; NULL: none), and read from there at the start where it is of the same
- * data, configuration and weights: the result is the same, bit for bit, with and without a stop.
+ * data, configuration, team and weights: the result is the same, bit for bit, with and without a
+ * stop. A file that is of something else or damaged is written over. It stays there afterwards:
+ * the caller removes it once the result is safe.
  * ERR_CANCELLED within two seconds of a cancel. ERR_INVALID: the loss is not finite, with what
- * to do.
+ * to do. After an error the network's weights are of no use.
  */
 enum err tune_run(struct network *n, const struct tune_data *data, const struct tune_config *config,
 		  const struct progress *progress, const char *checkpoint,
 		  struct tune_result *ret_result, struct err_msg *msg) WARN_UNUSED;
 
-/* Class probabilities (rows, classes), no dropout; rows in any order of lengths. `losses` as
- * robust_refit_fn's may be made of them. */
+/* Class probabilities (rows, classes), no dropout; rows in any order of lengths. A row without
+ * ids gets the same for each class. ERR_INVALID: one is not finite. */
 enum err tune_predict(struct network *n, const struct rows *rows, const struct progress *progress,
 		      float *ret_probs, struct err_msg *msg) WARN_UNUSED;
-/* Mean-pooled vectors (rows, hidden), L2-normalised. */
+/* The same of the rows `which` (count) alone: ret (count, classes). */
+enum err tune_predict_some(struct network *n, const struct rows *rows, const uint32_t *which,
+			   size_t count, const struct progress *progress, float *ret_probs,
+			   struct err_msg *msg) WARN_UNUSED;
+/* Mean-pooled vectors (rows, hidden), L2-normalised; 0 for a row without ids. */
 enum err tune_embed(struct network *n, const struct rows *rows, const struct progress *progress,
 		    float *ret_vectors, struct err_msg *msg) WARN_UNUSED;
 
-/* What the network needs for such a training. */
-struct network_limits tune_limits(const struct tune_config *config, const struct encoder_config *c,
+/* What the network needs for such a training on `data` (NULL: on any texts), and for predicting
+ * texts of up to text_tokens_max. */
+struct network_limits tune_limits(const struct tune_config *config, const struct tune_data *data,
 				  size_t text_tokens_max, uint32_t frozen);
+/* The same for predicting and embedding alone. */
+struct network_limits tune_predict_limits(size_t text_tokens_max);
 
 #endif
