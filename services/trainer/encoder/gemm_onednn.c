@@ -32,7 +32,7 @@ struct onednn {
 	} * workers;
 };
 
-/* Version 3 made descriptors objects on the heap. */
+/* In version 3 descriptors are objects on the heap. */
 #if DNNL_VERSION_MAJOR >= 3
 
 typedef dnnl_memory_desc_t layout;
@@ -57,6 +57,11 @@ static dnnl_status_t product_describe(dnnl_primitive_desc_t *d, dnnl_engine_t e,
 				      const layout *b, const layout *c, dnnl_primitive_attr_t attr)
 {
 	return dnnl_matmul_primitive_desc_create(d, e, *a, *b, NULL, *c, attr);
+}
+
+static dnnl_status_t post_sum(dnnl_post_ops_t after)
+{
+	return dnnl_post_ops_append_sum(after, 1.0f, 0, dnnl_data_type_undef);
 }
 
 #else
@@ -85,6 +90,11 @@ static dnnl_status_t product_describe(dnnl_primitive_desc_t *d, dnnl_engine_t e,
 	dnnl_matmul_desc_t product;
 	dnnl_status_t status = dnnl_matmul_desc_init(&product, a, b, NULL, c);
 	return status ? status : dnnl_primitive_desc_create(d, &product, attr, e, NULL);
+}
+
+static dnnl_status_t post_sum(dnnl_post_ops_t after)
+{
+	return dnnl_post_ops_append_sum(after, 1.0f);
 }
 
 #endif
@@ -136,7 +146,7 @@ static dnnl_status_t product_new(dnnl_engine_t engine, dnnl_data_type_t type, bo
 	if (!status)
 		status = dnnl_post_ops_create(&after);
 	if (!status && accumulate)
-		status = dnnl_post_ops_append_sum(after, 1.0f);
+		status = post_sum(after);
 	if (!status)
 		status = dnnl_primitive_attr_set_post_ops(attr, after);
 	if (!status)
