@@ -149,15 +149,6 @@ static void plan(struct network *n, struct carve *c)
 		plan_gradients(n, c);
 }
 
-static size_t trained_first(const struct parameters *p, uint32_t frozen)
-{
-	if (frozen == 0)
-		return 0;
-	if (frozen < p->config.layers)
-		return parameters_layer(p, frozen, PARAMETER_QKV_WEIGHT)->offset;
-	return parameters_single(p, PARAMETER_HEAD_DENSE_WEIGHT)->offset;
-}
-
 static void sums_plan(struct network_sums *sums, const struct parameters *p)
 {
 	*sums = (struct network_sums){0};
@@ -198,7 +189,7 @@ size_t network_bytes(const struct parameters *p, const struct network_limits *li
 	plan(&n, &c);
 	size_t bytes = c.used + p->size * sizeof(float);
 	if (limits->training)
-		bytes += (p->size - trained_first(p, limits->frozen)) * sizeof(float);
+		bytes += (p->size - parameters_trained(p, limits->frozen)) * sizeof(float);
 	if (precision == PRECISION_BF16)
 		bytes += (p->size - n.half_first) * sizeof(bf16);
 	return bytes;
@@ -314,7 +305,7 @@ bf16 *network_half(struct network *n, size_t *ret_first)
 
 size_t network_trained(const struct network *n)
 {
-	return trained_first(n->p, n->limits.frozen);
+	return parameters_trained(n->p, n->limits.frozen);
 }
 
 float *network_gradients(struct network *n)

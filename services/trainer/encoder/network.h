@@ -96,6 +96,8 @@ void network_head_backward(struct network *n, const float *dlogits, float *ret_d
 void network_backward(struct network *n, const struct batch *b, const float *dsentences);
 /* Sets the gradients to 0: those that the last batches have touched. */
 void network_gradients_clear(struct network *n);
+/* Says that whoever calls has done so. */
+void network_gradients_cleared(struct network *n);
 /* Rows of the word table whose gradients may be other than 0, ascending. */
 const uint32_t *network_touched(const struct network *n, size_t *ret_count);
 

@@ -133,6 +133,11 @@ static void clear_work(void *context, size_t worker, size_t worker_count)
 void network_gradients_clear(struct network *n)
 {
 	team_run(n->team, clear_work, n);
+	network_gradients_cleared(n);
+}
+
+void network_gradients_cleared(struct network *n)
+{
 	for (size_t i = 0; i < n->touched_count; i++)
 		n->touched_bits[n->touched[i] / 64] = 0;
 	n->touched_count = 0;

@@ -8,9 +8,9 @@
 #include "trainer/encoder/network.h"
 
 struct optimizer_config {
-	float beta1, beta2, epsilon; /* 0.9, 0.999, 1e-8 */
-	float decay;		     /* 0.01 */
-	float norm_max;		     /* 1; 0: no clipping */
+	double beta1, beta2, epsilon; /* 0.9, 0.999, 1e-8 */
+	double decay;		      /* 0.01 */
+	double norm_max;	      /* 1; 0: no clipping */
 };
 
 struct optimizer_config optimizer_config_default(void);
@@ -21,6 +21,7 @@ struct optimizer;
 enum err optimizer_new(struct network *n, const struct optimizer_config *config,
 		       struct optimizer **ret_optimizer) WARN_UNUSED;
 void optimizer_free(struct optimizer *o);
+/* At most; rows of the word table that no text has take none. */
 size_t optimizer_bytes(const struct parameters *p, uint32_t frozen);
 
 /* One step with that rate, the network's gradients (which are then 0) and weights (and their
@@ -28,7 +29,8 @@ size_t optimizer_bytes(const struct parameters *p, uint32_t frozen);
  * and moments stay as they were. */
 double optimizer_step(struct optimizer *o, double rate);
 
-/* For checkpoints: the moments (parameters' size each) and the number of steps. */
+/* For checkpoints: the moments (parameters' size each, of which those before network_trained
+ * are never touched) and the number of steps. They may be written to until the next step. */
 struct optimizer_state {
 	float *first, *second;
 	uint64_t *steps;

@@ -111,3 +111,12 @@ const struct parameter *parameters_layer(const struct parameters *p, size_t laye
 	assert(layer < p->config.layers && which < PARAMETER_LAYER_COUNT);
 	return &p->list[list_index_layer(layer, which)];
 }
+
+size_t parameters_trained(const struct parameters *p, uint32_t frozen)
+{
+	if (frozen == 0)
+		return 0;
+	if (frozen < p->config.layers)
+		return parameters_layer(p, frozen, PARAMETER_QKV_WEIGHT)->offset;
+	return parameters_single(p, PARAMETER_HEAD_DENSE_WEIGHT)->offset;
+}

@@ -68,5 +68,8 @@ void parameters_done(struct parameters *p);
 const struct parameter *parameters_single(const struct parameters *p, enum parameter_single which);
 const struct parameter *parameters_layer(const struct parameters *p, size_t layer,
 					 enum parameter_layer which);
+/* Offset of the first parameter that is trained, all behind which are, where the embeddings and
+ * the layers 0 .. frozen-1 are not; frozen 0: 0. */
+size_t parameters_trained(const struct parameters *p, uint32_t frozen);
 
 #endif
