@@ -8,11 +8,12 @@
 # Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|test ...
 set -eu
 
-run="ca-certificates libcurl4 libdnnl2 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
+# A|B: one of them, the first that there is.
+run="ca-certificates libcurl4 libdnnl2|libdnnl3 libjansson4 liblmdb0 libmicrohttpd12 libopenblas0-pthread
 	libprotobuf-c1 libsodium23 libyaml-0-2 libzmq5 zlib1g"
-build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libjansson-dev liblmdb-dev libmicrohttpd-dev
-	libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev libdnnl-dev libzmq3-dev ninja-build
-	pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
+build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libdnnl-dev libjansson-dev liblmdb-dev
+	libmicrohttpd-dev libopenblas-pthread-dev libprotobuf-c-dev libsodium-dev libyaml-dev
+	libzmq3-dev ninja-build pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
 image="tini"
 base="debootstrap"
 test="ca-certificates curl git libcmocka-dev procps python3 python3-venv sqlite3"
@@ -33,7 +34,21 @@ done
 # Ubuntu 24.04 calls some libraries NAMEt64; they provide NAME.
 is_installed()
 {
-	dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" "$1t64" 2>/dev/null | grep -q '^ii '
+	for name in $(echo "$1" | tr '|' ' '); do
+		dpkg-query -W -f '${db:Status-Abbrev}\n' "$name" "${name}t64" 2>/dev/null |
+			grep -q '^ii ' && return
+	done
+	return 1
+}
+
+# The alternative that this system's index has; the first where it has none, so that apt says so.
+chosen()
+{
+	for name in $(echo "$1" | tr '|' ' '); do
+		apt-cache show "$name" >/dev/null 2>&1 && break
+		name=${1%%|*}
+	done
+	echo "$name"
 }
 
 missing=""
@@ -53,9 +68,13 @@ fi
 
 install()
 {
+	names=""
+	for package in $missing; do
+		names="$names $(chosen "$package")"
+	done
 	# shellcheck disable=SC2086
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-		-o Dpkg::Use-Pty=0 $missing
+		-o Dpkg::Use-Pty=0 $names
 }
 
 # The index may be absent or older than what the mirrors hold.

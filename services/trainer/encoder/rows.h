@@ -1,5 +1,5 @@
 /*
- * Tokenised texts: ids of all texts one behind the other, and batches made of them.
+ * Tokenised texts: ids of all texts one behind the other.
  */
 #ifndef FREEAL_TRAINER_ENCODER_ROWS_H
 #define FREEAL_TRAINER_ENCODER_ROWS_H
@@ -7,7 +7,6 @@
 #include "base/err.h"
 #include "math/team.h"
 #include "tokenizer/tokenizer.h"
-#include "trainer/encoder/network.h"
 
 #include <stdint.h>
 
@@ -17,7 +16,8 @@ struct rows {
 	uint64_t *offsets; /* (count + 1); an empty text has no ids at all */
 };
 
-/* `cut` counts the texts that were longer than tokens_max; may be NULL. */
+/* Texts of up to `tokens_max` ids (at least 3), special tokens included; `ret_cut` (may be NULL)
+ * is the number of those that were longer. ERR_NO_MEMORY alone can happen. */
 enum err rows_make(const struct tokenizer *t, const char *const *texts, const size_t *sizes,
 		   size_t count, size_t tokens_max, struct team *team, struct rows *ret_rows,
 		   size_t *ret_cut, struct err_msg *msg) WARN_UNUSED;
