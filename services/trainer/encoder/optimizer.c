@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ struct update {
 struct optimizer {
 	struct network *n;
 	struct optimizer_config config;
-	float *first, *second; /* (parameters' size) */
+	float *first, *second; /* (parameters' size), from one map */
+	size_t map_bytes;
 	uint64_t steps;
 	/* A bit for each row of the word table: its moments may be other than 0. */
 	uint64_t *live;
@@ -50,22 +52,6 @@ struct optimizer_config optimizer_config_default(void)
 	    .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .decay = 0.01, .norm_max = 1.0};
 }
 
-/* Floats that are 0 and take no memory until they are written to; those from `dense` on are
- * all going to be, and may lie on huge pages. */
-static float *moments_new(size_t count, size_t dense)
-{
-	float *moments = calloc(count ? count : 1, sizeof *moments);
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	if (!moments || dense >= count)
-		return moments;
-	uintptr_t from = ((uintptr_t)(moments + dense) + page - 1) / page * page;
-	uintptr_t to = (uintptr_t)(moments + count) / page * page;
-	/* Without them it is slower, nothing else. */
-	if (from < to)
-		(void)madvise((void *)from, to - from, MADV_HUGEPAGE);
-	return moments;
-}
-
 /* Where the parameters that are trained begin, but for the word table. */
 static size_t dense_first(struct network *n)
 {
@@ -80,6 +66,39 @@ static bool words_trained(struct network *n)
 	       parameters_single(network_parameters(n), PARAMETER_WORD)->offset;
 }
 
+/* Pages that each step writes to are made here and not in the first one. */
+static void moments_touch(void *context, size_t worker, size_t worker_count)
+{
+	struct optimizer *o = context;
+	size_t dense = dense_first(o->n), first, count;
+	team_share(network_parameters(o->n)->size - dense, GRAIN, worker, worker_count, &first,
+		   &count);
+	memset(o->first + dense + first, 0, count * sizeof(float));
+	memset(o->second + dense + first, 0, count * sizeof(float));
+}
+
+/* Both moments, which are 0. Those of frozen parameters and of words that no text has take no
+ * memory; the rest may lie on huge pages. */
+static enum err moments_map(struct optimizer *o)
+{
+	size_t size = network_parameters(o->n)->size, dense = dense_first(o->n);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = (size * sizeof(float) + page - 1) / page * page;
+	void *map =
+	    mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return ERR_NO_MEMORY;
+	o->map_bytes = 2 * bytes;
+	o->first = map;
+	o->second = (float *)((unsigned char *)map + bytes);
+	size_t from = (dense * sizeof(float) + page - 1) / page * page;
+	/* Without them it is slower, nothing else. */
+	(void)madvise((unsigned char *)o->first + from, bytes - from, MADV_HUGEPAGE);
+	(void)madvise((unsigned char *)o->second + from, bytes - from, MADV_HUGEPAGE);
+	team_run(network_team(o->n), moments_touch, o);
+	return ERR_OK;
+}
+
 enum err optimizer_new(struct network *n, const struct optimizer_config *config,
 		       struct optimizer **ret_optimizer)
 {
@@ -88,11 +107,9 @@ enum err optimizer_new(struct network *n, const struct optimizer_config *config,
 	if (!o)
 		return ERR_NO_MEMORY;
 	*o = (struct optimizer){.n = n, .config = *config, .live_known = true};
-	o->first = moments_new(p->size, dense_first(n));
-	o->second = moments_new(p->size, dense_first(n));
 	o->live = calloc((size_t)p->config.vocabulary / ROW_GRAIN + 1, sizeof *o->live);
 	o->sums = calloc(team_size(network_team(n)), sizeof *o->sums);
-	if (!o->first || !o->second || !o->live || !o->sums) {
+	if (!o->live || !o->sums || moments_map(o)) {
 		optimizer_free(o);
 		return ERR_NO_MEMORY;
 	}
@@ -104,8 +121,8 @@ void optimizer_free(struct optimizer *o)
 {
 	if (!o)
 		return;
-	free(o->first);
-	free(o->second);
+	if (o->first)
+		(void)munmap(o->first, o->map_bytes);
 	free(o->live);
 	free(o->sums);
 	free(o);
