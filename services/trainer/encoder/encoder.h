@@ -18,13 +18,16 @@ struct encoder_options {
 	uint32_t frozen;     /* lowest layers that are not trained */
 };
 
-/* Checks config, tokenizer and weights file of the folder (weights are read when needed). */
+/* Checks config, tokenizer and weights file of the folder (weights are read when needed).
+ * ERR_INVALID also: options that the checkpoint or the processor can't do. */
 enum err encoder_open(const char *folder, const struct encoder_options *options,
 		      struct encoder **ret_encoder, struct err_msg *msg) WARN_UNUSED;
 void encoder_free(struct encoder *e);
 uint32_t encoder_dimensions(const struct encoder *e);
+uint32_t encoder_tokens_max(const struct encoder *e);
 
-/* Vectors (count, dimensions) of texts, mean-pooled, from the start checkpoint. */
+/* Vectors (count, dimensions) of texts, mean-pooled, from the start checkpoint, whose weights are
+ * kept for the next call (until there is a training). */
 enum err encoder_embed(struct encoder *e, const char *const *texts, const size_t *sizes,
 		       size_t count, const struct progress *progress, float *ret_vectors,
 		       struct err_msg *msg) WARN_UNUSED;
@@ -35,9 +38,13 @@ enum err encoder_data_new(struct encoder *e, const char *const *texts, const siz
 			  const char *const *second, const size_t *second_sizes, size_t count,
 			  struct encoder_data **ret_data, struct err_msg *msg) WARN_UNUSED;
 void encoder_data_free(struct encoder_data *d);
+/* How many of the texts and second views were longer than tokens_max, and cut. */
+size_t encoder_data_cut(const struct encoder_data *d);
 
 /* Trains on the rows that are labelled and where `held_out` is false, from the start checkpoint;
- * writes the probabilities of the held-out rows, in order, to ret_probs. */
+ * writes the probabilities of the held-out rows, in order, to ret_probs. Without any such row all
+ * classes get the same. CHECKPOINT as tune_run's: the caller removes it. ERR_LIMIT: more memory
+ * than there is; the message says what helps. */
 enum err encoder_fold_train(struct encoder *e, const struct encoder_data *d, const int32_t *labels,
 			    const bool *held_out, size_t class_count,
 			    const struct tune_config *config, const struct progress *progress,
@@ -51,25 +58,29 @@ struct encoder_training {
 	size_t class_count;
 	robust_refit_fn *refit; /* recipe "paper" */
 	void *refit_context;
+	tune_epoch_fn *epoch_done; /* or NULL */
+	void *epoch_context;
 	const char *const *label_names;
 	const char *folder; /* where the model goes */
 };
 /* The final training; the model lies in `folder` afterwards. `ret_loss`: mean cross-entropy of
- * the labelled rows. */
+ * the labelled rows in the last epoch. CHECKPOINT and ERR_LIMIT as above. */
 enum err encoder_train(struct encoder *e, const struct encoder_training *t,
 		       const struct tune_config *config, const struct progress *progress,
 		       const char *checkpoint, uint64_t *ret_checksum, double *ret_loss,
 		       struct err_msg *msg) WARN_UNUSED;
 
-/* A trained model. Class probabilities (count, classes) of texts. */
+/* A trained model. */
 enum err encoder_model_open(const char *folder, const struct encoder_options *options,
 			    struct encoder **ret_encoder, struct weights_labels *ret_labels,
 			    uint64_t *ret_checksum, struct err_msg *msg) WARN_UNUSED;
+/* Class probabilities (count, classes) of texts, by a trained model. */
 enum err encoder_predict(struct encoder *e, const char *const *texts, const size_t *sizes,
 			 size_t count, const struct progress *progress, float *ret_probs,
 			 struct err_msg *msg) WARN_UNUSED;
 
-/* What training with it takes; for doctor and for refusing what is too large. */
+/* What training with it takes at most; for doctor. A training is refused by what its own texts
+ * need. */
 struct encoder_needs {
 	size_t parameter_count;
 	size_t train_bytes, predict_bytes;
