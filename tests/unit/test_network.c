@@ -1,6 +1,7 @@
 /* libs: freeal-trainer-lib */
 /* The encoder against PyTorch: small checkpoints of the three families (make_encoder.py). */
 #include "trainer/encoder/network.h"
+#include "trainer/encoder/optimizer.h"
 #include "trainer/encoder/weights.h"
 #include "trainer/robust.h"
 
@@ -394,6 +395,27 @@ static void test_head_mixtures(void **state)
 	}
 }
 
+static void test_loss_trace(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FAMILIES; i++) {
+		struct model m;
+		model_open(&m, GOLDEN[i].family, (struct shape){.workers = 2});
+		struct optimizer_config config = optimizer_config_default();
+		struct optimizer *o;
+		assert_int_equal(optimizer_new(m.n, &config, &o), ERR_OK);
+		for (uint64_t step = 0; step < STEPS; step++) {
+			double loss = loss_and_gradients(&m, step % 2, NULL);
+			if (!(fabs(loss - GOLDEN[i].losses[step]) <= 1e-5))
+				fail_msg("step %d: %.7g, not %.7g", (int)step, loss,
+					 GOLDEN[i].losses[step]);
+			(void)optimizer_step(o, optimizer_rate(RATE, step, WARMUP, STEPS));
+		}
+		optimizer_free(o);
+		model_close(&m);
+	}
+}
+
 static size_t bytes_resident(void)
 {
 	unsigned long all = 0, resident = 0;
@@ -451,11 +473,11 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_logits),    cmocka_unit_test(test_mean_pool),
-	    cmocka_unit_test(test_gradients), cmocka_unit_test(test_packing),
-	    cmocka_unit_test(test_repeat),    cmocka_unit_test(test_touched),
-	    cmocka_unit_test(test_frozen),    cmocka_unit_test(test_head_mixtures),
-	    cmocka_unit_test(test_bytes),
+	    cmocka_unit_test(test_logits),     cmocka_unit_test(test_mean_pool),
+	    cmocka_unit_test(test_gradients),  cmocka_unit_test(test_packing),
+	    cmocka_unit_test(test_repeat),     cmocka_unit_test(test_touched),
+	    cmocka_unit_test(test_frozen),     cmocka_unit_test(test_head_mixtures),
+	    cmocka_unit_test(test_loss_trace), cmocka_unit_test(test_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
