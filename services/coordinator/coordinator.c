@@ -158,6 +158,20 @@ static enum err file_replace(const char *path, const char *data, size_t size)
 	return ERR_OK;
 }
 
+/* A message is packed in one way alone. */
+static bool message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+	size_t size = protobuf_c_message_get_packed_size(a);
+	if (protobuf_c_message_get_packed_size(b) != size)
+		return false;
+	uint8_t *bytes = malloc(2 * size + 1);
+	bool equal = bytes && protobuf_c_message_pack(a, bytes) == size &&
+		     protobuf_c_message_pack(b, bytes + size) == size &&
+		     memcmp(bytes, bytes + size, size) == 0;
+	free(bytes);
+	return equal;
+}
+
 /* What may not change while a project lives; the message names the key. */
 static enum err project_compare(const Freeal__Project *old, const Freeal__Project *fresh,
 				struct err_msg *msg)
@@ -170,9 +184,7 @@ static enum err project_compare(const Freeal__Project *old, const Freeal__Projec
 			key = "labels (they may only grow at the end)";
 	if (!key && strcmp(old->task, fresh->task) != 0)
 		key = "task";
-	if (!key && (strcmp(old->model->type, fresh->model->type) != 0 ||
-		     strcmp(old->model->recipe, fresh->model->recipe) != 0 ||
-		     old->model->folds != fresh->model->folds))
+	if (!key && !message_equal(&old->model->base, &fresh->model->base))
 		key = "model";
 	if (!key && old->pool != fresh->pool)
 		key = "pool";

@@ -98,14 +98,30 @@ static bool round_add(Freeal__Project *p, const struct task_round *from)
 
 static bool model_set(Freeal__Project *p, const struct task_model *from)
 {
+	static const char *const precisions[] = {"auto", "fp32", "bf16"};
 	p->model = malloc(sizeof *p->model);
 	if (!p->model)
 		return false;
 	freeal__model__init(p->model);
-	p->model->folds = from->folds;
-	return string_set(&p->model->type, "ngram") &&
-	       string_set(&p->model->recipe,
-			  from->recipe == TASK_RECIPE_PAPER ? "paper" : "default");
+	Freeal__Model *m = p->model;
+	bool encoder = from->type == TASK_MODEL_ENCODER;
+	m->folds = from->folds;
+	m->epochs = from->epochs;
+	if (!string_set(&m->type, encoder ? "encoder" : "ngram") ||
+	    !string_set(&m->recipe, from->recipe == TASK_RECIPE_PAPER ? "paper" : "default"))
+		return false;
+	if (!encoder)
+		return true;
+	m->tokens = from->tokens;
+	m->freeze = from->freeze;
+	m->batch = from->batch;
+	m->rate = from->rate;
+	m->views = from->views;
+	m->mixup = (Freeal__Choice)from->mixup;
+	m->consistency = (Freeal__Choice)from->consistency;
+	m->second_views = (uint32_t)from->second_views;
+	return string_set(&m->path, from->path) &&
+	       string_set(&m->precision, precisions[from->precision]);
 }
 
 Freeal__Project *project_from_task(const struct task *t, uint64_t version)

@@ -45,6 +45,7 @@ void task_free(struct task *t)
 	free(t->input.id);
 	free(t->input.gold);
 	free(t->input.augmented);
+	free(t->model.path);
 	free(t->name);
 	free(t->description);
 	free(t);
@@ -67,7 +68,7 @@ static struct task *task_new(void)
 	t->llm.concurrency = 64;
 	t->llm.retries = 5;
 	t->llm.attempts = 1;
-	t->model.folds = 5;
+	t->model = (struct task_model){.folds = 5, .batch = 32, .views = 7};
 	t->early_stop = true;
 	t->pool = 100;
 	t->generate = (struct task_generate){.demonstrations = 100, .style_samples = 10};

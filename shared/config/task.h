@@ -54,6 +54,7 @@ struct task_llm {
 
 enum task_model_type {
 	TASK_MODEL_NGRAM,
+	TASK_MODEL_ENCODER,
 };
 
 enum task_recipe {
@@ -61,11 +62,36 @@ enum task_recipe {
 	TASK_RECIPE_PAPER,
 };
 
+enum task_precision {
+	TASK_PRECISION_AUTO,
+	TASK_PRECISION_FP32,
+	TASK_PRECISION_BF16,
+};
+
+/* Whose out-of-fold probabilities an encoder's labels are judged by; bits. */
+enum task_view {
+	TASK_VIEW_NGRAM = 1,
+	TASK_VIEW_VECTORS = 2, /* a linear model on frozen sentence vectors */
+	TASK_VIEW_TUNED = 4,   /* the encoder, fine-tuned */
+};
+
+/* 0 is the recipe's own wherever a field says so. */
 struct task_model {
 	enum task_model_type type;
 	enum task_recipe recipe;
-	uint32_t folds;	 /* 2 .. 20, default 5 */
-	uint32_t epochs; /* of the final training; 0: the recipe's own */
+	uint32_t folds;	 /* ngram: 2 .. 20, default 5; encoder: 2, its halves */
+	uint32_t epochs; /* of the final training; or the recipe's own */
+	/* Type encoder alone. */
+	char *path;	 /* absolute; the checkpoint's folder, as trainers see it */
+	uint32_t tokens; /* of a text; 0: 128, or what the checkpoint can do */
+	uint32_t freeze; /* lowest layers that are not trained, default 0 */
+	enum task_precision precision;
+	uint32_t batch;	  /* default 32 */
+	double rate;	  /* or the recipe's own */
+	uint32_t views;	  /* enum task_view, default all */
+	int mixup;	  /* 0: the recipe's own; 1: off; 2: on */
+	int consistency;  /* the same */
+	int second_views; /* 0: the recipe's own; 1: none; 2: noisy rows'; 3: all */
 };
 
 /* One round with everything resolved. */

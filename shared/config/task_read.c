@@ -17,7 +17,6 @@ static enum err read_labels(const struct fields_file *f, yaml_node_t *node, void
 static enum err read_input(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_llm(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_price(const struct fields_file *f, yaml_node_t *node, void *base);
-static enum err read_model(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_rounds(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_generate(const struct fields_file *f, yaml_node_t *node, void *base);
 
@@ -40,7 +39,7 @@ static const struct field task_fields[] = {
      .type = FIELD_READ,
      .read = read_llm,
      .required = "give at least its url and model"},
-    {.name = "model", .type = FIELD_READ, .read = read_model},
+    {.name = "model", .type = FIELD_READ, .read = task_read_model},
     {.name = "rounds", .type = FIELD_READ, .read = read_rounds},
     {.name = "pool",
      .type = FIELD_UINT,
@@ -158,26 +157,6 @@ static const struct field round_fields[] = {
      .type = FIELD_DOUBLE,
      .offset = offsetof(struct task_round, relabel),
      .max = 1},
-};
-
-static const struct field model_fields[] = {
-    {.name = "type",
-     .type = FIELD_CHOICE,
-     .offset = offsetof(struct task_model, type),
-     .choices = {"ngram"}},
-    {.name = "recipe",
-     .type = FIELD_CHOICE,
-     .offset = offsetof(struct task_model, recipe),
-     .choices = {"default", "paper"}},
-    {.name = "folds",
-     .type = FIELD_UINT,
-     .offset = offsetof(struct task_model, folds),
-     .min = 2,
-     .max = 20},
-    {.name = "epochs",
-     .type = FIELD_UINT,
-     .offset = offsetof(struct task_model, epochs),
-     .max = 1000},
 };
 
 static const struct field generate_fields[] = {
@@ -378,13 +357,6 @@ static enum err read_llm(const struct fields_file *f, yaml_node_t *node, void *b
 	struct field_set set = {llm_fields, COUNT(llm_fields), &t->llm};
 	enum err err = fields_read(f, node, "\"llm\"", &set, 1);
 	return err ? err : check_llm(f, node, &t->llm);
-}
-
-static enum err read_model(const struct fields_file *f, yaml_node_t *node, void *base)
-{
-	struct task *t = base;
-	struct field_set set = {model_fields, COUNT(model_fields), &t->model};
-	return fields_read(f, node, "\"model\"", &set, 1);
 }
 
 static enum err read_generate(const struct fields_file *f, yaml_node_t *node, void *base)

@@ -9,6 +9,8 @@
 
 /* Fills what the file gives; `t` holds the defaults and is the caller's, also on failure. */
 WARN_UNUSED enum err task_read(const struct fields_file *f, yaml_node_t *root, struct task *t);
+/* The key `model`, of the struct task `base`. */
+WARN_UNUSED enum err task_read_model(const struct fields_file *f, yaml_node_t *node, void *base);
 
 void task_llm_done(struct task_llm *l);
 

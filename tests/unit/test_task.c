@@ -124,6 +124,43 @@ static void test_defaults(void **state)
 	task_free(t);
 }
 
+static void test_encoder(void **state)
+{
+	(void)state;
+	const char *head = "labels: [a, b]\nllm: {model: m, url: http://localhost:8080}\n";
+	char text[400];
+	(void)snprintf(text, sizeof text, "%smodel: {type: encoder, path: /models/m}\n", head);
+	struct task *t = parse(text);
+	assert_int_equal(t->model.type, TASK_MODEL_ENCODER);
+	assert_string_equal(t->model.path, "/models/m");
+	assert_int_equal(t->model.folds, 2);
+	assert_int_equal(t->model.tokens, 0);
+	assert_int_equal(t->model.batch, 32);
+	assert_int_equal(t->model.views, TASK_VIEW_NGRAM | TASK_VIEW_VECTORS | TASK_VIEW_TUNED);
+	assert_int_equal(t->model.precision, TASK_PRECISION_AUTO);
+	assert_int_equal(t->model.freeze + t->model.epochs, 0);
+	task_free(t);
+
+	(void)snprintf(text, sizeof text,
+		       "%smodel: {path: /m, recipe: paper, tokens: 64, freeze: 4, batch: 16, "
+		       "epochs: 2,\n  rate: 3e-5, precision: bf16, views: [tuned, ngram], mixup: "
+		       "false,\n  consistency: true, second_views: all, type: encoder}\n",
+		       head);
+	t = parse(text);
+	assert_int_equal(t->model.recipe, TASK_RECIPE_PAPER);
+	assert_int_equal(t->model.tokens, 64);
+	assert_int_equal(t->model.freeze, 4);
+	assert_int_equal(t->model.batch, 16);
+	assert_int_equal(t->model.epochs, 2);
+	assert_true(t->model.rate == 3e-5);
+	assert_int_equal(t->model.precision, TASK_PRECISION_BF16);
+	assert_int_equal(t->model.views, TASK_VIEW_NGRAM | TASK_VIEW_TUNED);
+	assert_int_equal(t->model.mixup, 1);
+	assert_int_equal(t->model.consistency, 2);
+	assert_int_equal(t->model.second_views, 3);
+	task_free(t);
+}
+
 #define LABELS "labels: [a, b]\n"
 #define LLM "llm: {url: http://h, model: m}\n"
 
@@ -200,7 +237,36 @@ static void test_errors(void **state)
 	     "2: \"usd_per_million\" is a single value; it must be a mapping"},
 	    {LABELS "llm: {url: http://h, model: m, usd_per_million: {input: 3}}\n",
 	     "2: unknown key \"input\" in \"usd_per_million\"; it may have: in, out"},
-	    {LABELS LLM "model: {type: encoder}\n", "3: \"type\" must be one of: ngram"},
+	    {LABELS LLM "model: {type: bert}\n", "3: \"type\" must be one of: ngram, encoder"},
+	    {LABELS LLM "model: {type: encoder}\n",
+	     "3: a model of type encoder has no \"path\"; give the folder of a "},
+	    {LABELS LLM "model: {path: /m, type: encoder, folds: 3}\n",
+	     "3: unknown key \"folds\" in a model of type encoder; it may have: type, recipe, "},
+	    {LABELS LLM "model:\n  type: ngram\n  path: /m\n",
+	     "5: unknown key \"path\" in a model of type ngram; it may have: type, recipe, "
+	     "epochs, folds"},
+	    {LABELS LLM "model: {type: encoder, path: models/m}\n",
+	     "3: \"path\" is models/m; it must be absolute"},
+	    {LABELS LLM "model: {type: encoder, path: /m, tokens: 2}\n",
+	     "3: \"tokens\" is 2; it must be between 8 and 4096"},
+	    {LABELS LLM "model: {type: encoder, path: /m, batch: 0}\n",
+	     "3: \"batch\" is 0; it must be between 1 and 1024"},
+	    {LABELS LLM "model: {type: encoder, path: /m, rate: 0}\n", "3: \"rate\" is 0; "},
+	    {LABELS LLM "model: {type: encoder, path: /m, precision: fp16}\n",
+	     "3: \"precision\" must be one of: auto, fp32, bf16"},
+	    {LABELS LLM "model: {type: encoder, path: /m, views: []}\n",
+	     "3: \"views\" is empty; list ngram, vectors or tuned"},
+	    {LABELS LLM "model: {type: encoder, path: /m, views: [tuned, frozen]}\n",
+	     "3: \"views\" lists some of: ngram, vectors, tuned"},
+	    {LABELS LLM "model: {type: encoder, path: /m, views: [tuned, tuned]}\n",
+	     "3: a view is listed twice; remove one"},
+	    {LABELS LLM "model: {type: encoder, path: /m, views: tuned}\n",
+	     "3: \"views\" is a single value; it must be a list"},
+	    {LABELS LLM "model: {type: encoder, path: /m, mixup: off}\n",
+	     "3: \"mixup\" must be one of: default, false, true"},
+	    {LABELS LLM "model: {type: encoder, path: /m, second_views: some}\n",
+	     "3: \"second_views\" must be one of: default, none, noisy, all"},
+	    {LABELS LLM "model: ngram\n", "3: a model of type ngram is a single value; it must"},
 	    {LABELS LLM "model: {recipe: best}\n", "3: \"recipe\" must be one of: default, paper"},
 	    {LABELS LLM "model: {folds: 1}\n", "3: \"folds\" is 1; it must be between 2 and 20"},
 	    {LABELS LLM "input: {txt: a}\n",
@@ -296,7 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_errors),   cmocka_unit_test(test_limits),
-	    cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_files),    cmocka_unit_test(test_encoder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
