@@ -1,8 +1,8 @@
 #include "trainer/audit.h"
 
 #include "store/audit.h"
-#include "trainer/checkpoint.h"
 #include "trainer/dataset.h"
+#include "trainer/model.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -56,17 +56,14 @@ static enum err changes_check(struct audit *a, struct dataset *d)
 /* I8: a model that is there is whole. */
 static void model_check(struct audit *a, const char *folder)
 {
-	struct ngram *model;
-	struct ngram_labels labels;
+	size_t label_count;
 	struct err_msg msg = {{0}};
-	enum err e = ngram_load(folder, &model, &labels, &msg);
+	enum err e = model_folder_check(folder, &label_count, &msg);
 	if (e) {
 		audit_fail(a, 8, "%s", msg.text);
 		return;
 	}
-	audit_note(a, 8, "%s with %zu labels", folder, labels.count);
-	ngram_labels_done(&labels);
-	ngram_free(model);
+	audit_note(a, 8, "%s with %zu labels", folder, label_count);
 }
 
 static enum err data_check(struct audit *a, const char *data, struct err_msg *msg)

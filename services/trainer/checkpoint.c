@@ -3,12 +3,10 @@
 #include "base/crash.h"
 #include "base/folder.h"
 #include "base/rng.h"
-#include "text/json_file.h"
 #include "trainer/terms.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,11 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CLASS_COUNT_MAX = 65536, MODEL_BYTES_MAX = 32 << 20 };
-
 static const char MAGIC[8] = "FREEALNG";
 static const char WEIGHTS_NAME[] = "weights.bin";
-static const char MODEL_NAME[] = "model.json";
 
 /* weights.bin starts with it; little-endian, as every machine this is built for. */
 struct header {
@@ -74,29 +69,13 @@ static enum err weights_write(const struct ngram_parts *p, const char *folder,
 static enum err model_write(const struct header *h, const char *const *label_names,
 			    const char *folder, struct err_msg *msg)
 {
-	char path[PATH_MAX];
-	char checksum[17];
-	(void)snprintf(checksum, sizeof checksum, "%016" PRIx64, h->checksum);
-	json_t *names = json_array();
-	for (size_t i = 0; i < h->class_count; i++)
-		if (json_array_append_new(names, json_string(label_names[i]))) {
-			json_decref(names);
-			return err_set(msg, ERR_INVALID, "label %zu's name is not UTF-8", i);
-		}
-	json_t *root =
-	    json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s}", "format", "freeal-model", "version",
-		      CHECKPOINT_VERSION, "type", "ngram", "labels", names, "columns",
-		      (json_int_t)h->column_count, "bits", (int)h->bits, "checksum", checksum);
-	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
-	json_decref(root);
-	if (!text)
-		return err_set(msg, ERR_NO_MEMORY, "no memory for %s", MODEL_NAME);
-	enum err err = folder_path(folder, MODEL_NAME, path, msg);
-	const struct folder_part parts[] = {{text, strlen(text)}, {"\n", 1}};
-	if (!err)
-		err = folder_file_write(path, parts, 2, msg);
-	free(text);
-	return err;
+	const struct description d = {.type = MODEL_NGRAM,
+				      .label_count = h->class_count,
+				      .labels = (char **)label_names,
+				      .checksum = h->checksum,
+				      .columns = h->column_count,
+				      .bits = h->bits};
+	return description_write(&d, folder, msg);
 }
 
 enum err ngram_save(const struct ngram *m, const char *const *label_names, const char *folder,
@@ -123,66 +102,13 @@ enum err ngram_save(const struct ngram *m, const char *const *label_names, const
 
 /* ---- reading ---- */
 
-void ngram_labels_done(struct ngram_labels *labels)
+static enum err model_read(const char *folder, struct description *ret, struct err_msg *msg)
 {
-	for (size_t i = 0; i < labels->count; i++)
-		free(labels->names[i]);
-	free(labels->names);
-	*labels = (struct ngram_labels){0};
-}
-
-static enum err labels_read(json_t *names, struct ngram_labels *ret)
-{
-	size_t count = json_array_size(names);
-	if (count < 2 || count > CLASS_COUNT_MAX)
-		return ERR_CORRUPT;
-	struct ngram_labels labels = {.names = calloc(count, sizeof *labels.names)};
-	if (!labels.names)
-		return ERR_NO_MEMORY;
-	enum err err = ERR_OK;
-	for (size_t i = 0; !err && i < count; i++) {
-		const char *name = json_string_value(json_array_get(names, i));
-		labels.names[i] = name ? strdup(name) : NULL;
-		labels.count = i + 1;
-		err = !name ? ERR_CORRUPT : !labels.names[i] ? ERR_NO_MEMORY : ERR_OK;
-	}
-	if (err)
-		ngram_labels_done(&labels);
-	else
-		*ret = labels;
-	return err;
-}
-
-static enum err model_read(const char *folder, struct ngram_labels *ret_labels,
-			   char ret_checksum[17], struct err_msg *msg)
-{
-	char path[PATH_MAX];
-	enum err err = folder_path(folder, MODEL_NAME, path, msg);
-	if (err)
+	enum err err = description_read(folder, ret, msg);
+	if (err || ret->type == MODEL_NGRAM)
 		return err;
-	json_t *root;
-	err = json_file_load(path, MODEL_BYTES_MAX, &root, msg);
-	if (err)
-		return err;
-	const char *format = json_string_value(json_object_get(root, "format"));
-	const char *type = json_string_value(json_object_get(root, "type"));
-	const char *checksum = json_string_value(json_object_get(root, "checksum"));
-	json_int_t version = json_integer_value(json_object_get(root, "version"));
-	if (!format || strcmp(format, "freeal-model") != 0 || !type || strcmp(type, "ngram") != 0 ||
-	    !checksum || strlen(checksum) != 16)
-		err = err_set(msg, ERR_CORRUPT, "%s is no ngram model's description", path);
-	else if (version != CHECKPOINT_VERSION)
-		err = err_set(msg, ERR_VERSION, "%s has version %lld; this program reads %d", path,
-			      (long long)version, CHECKPOINT_VERSION);
-	if (!err) {
-		err = labels_read(json_object_get(root, "labels"), ret_labels);
-		if (err)
-			(void)err_set(msg, err, "%s: its labels can't be read", path);
-		else
-			memcpy(ret_checksum, checksum, 17);
-	}
-	json_decref(root);
-	return err;
+	description_done(ret);
+	return err_set(msg, ERR_CORRUPT, "%s holds no ngram model", folder);
 }
 
 static enum err header_check(const struct header *h, uint64_t file_size, size_t class_count,
@@ -230,7 +156,7 @@ static enum err body_restore(const struct header *h, const uint32_t *body, struc
 	return err;
 }
 
-static enum err weights_read(const char *path, size_t class_count, const char *checksum,
+static enum err weights_read(const char *path, size_t class_count, uint64_t checksum,
 			     struct ngram **ret, struct err_msg *msg)
 {
 	struct header h;
@@ -240,7 +166,6 @@ static enum err weights_read(const char *path, size_t class_count, const char *c
 		return err_set_errno(msg, "read", path);
 	enum err err = ERR_OK;
 	uint32_t *body = NULL;
-	char found[17];
 	if (fstat(fileno(file), &stat))
 		err = err_set_errno(msg, "read", path);
 	else if (fread(&h, sizeof h, 1, file) != 1)
@@ -248,9 +173,8 @@ static enum err weights_read(const char *path, size_t class_count, const char *c
 	else
 		err = header_check(&h, (uint64_t)stat.st_size, class_count, path, msg);
 	if (!err) {
-		(void)snprintf(found, sizeof found, "%016" PRIx64, h.checksum);
 		body = malloc(body_words(&h) * 4);
-		if (strcmp(found, checksum) != 0)
+		if (h.checksum != checksum)
 			err =
 			    err_set(msg, ERR_CORRUPT, "%s does not belong to its model.json", path);
 		else if (!body)
@@ -265,34 +189,20 @@ static enum err weights_read(const char *path, size_t class_count, const char *c
 	return err;
 }
 
-enum err ngram_checksum(const char *folder, uint64_t *ret_checksum, struct err_msg *msg)
-{
-	char checksum[17];
-	struct ngram_labels labels;
-	enum err err = model_read(folder, &labels, checksum, msg);
-	if (err)
-		return err;
-	ngram_labels_done(&labels);
-	*ret_checksum = strtoull(checksum, NULL, 16);
-	return ERR_OK;
-}
-
-enum err ngram_load(const char *folder, struct ngram **ret, struct ngram_labels *ret_labels,
+enum err ngram_load(const char *folder, struct ngram **ret, struct description *ret_description,
 		    struct err_msg *msg)
 {
 	char path[PATH_MAX];
-	char checksum[17];
-	struct ngram_labels labels;
+	struct description d;
 	enum err err = folder_path(folder, WEIGHTS_NAME, path, msg);
 	if (!err)
-		err = model_read(folder, &labels, checksum, msg);
+		err = model_read(folder, &d, msg);
 	if (err)
 		return err;
-	err = weights_read(path, labels.count, checksum, ret, msg);
-	if (err) {
-		ngram_labels_done(&labels);
-		return err;
-	}
-	*ret_labels = labels;
-	return ERR_OK;
+	err = weights_read(path, d.label_count, d.checksum, ret, msg);
+	if (err)
+		description_done(&d);
+	else
+		*ret_description = d;
+	return err;
 }

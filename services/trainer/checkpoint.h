@@ -1,6 +1,6 @@
 /*
- * A trained model as a folder: model.json for people and programs (format,
- * version, type, label names, sizes, checksum of weights.bin), and weights.bin.
+ * A trained ngram model as a folder: model.json (description.h) with the checksum of
+ * weights.bin, and weights.bin.
  *
  * weights.bin, little-endian: magic "FREEALNG", u32 version, u32 bits,
  * u32 column_count, u32 class_count, u64 checksum of all that follows; then
@@ -15,6 +15,7 @@
 #define FREEAL_TRAINER_CHECKPOINT_H
 
 #include "base/err.h"
+#include "trainer/description.h"
 #include "trainer/ngram.h"
 
 #include <stddef.h>
@@ -26,23 +27,13 @@ enum { CHECKPOINT_VERSION = 1 };
  * one has another. */
 WARN_UNUSED enum err ngram_save(const struct ngram *m, const char *const *label_names,
 				const char *folder, uint64_t *ret_checksum, struct err_msg *msg);
-/* Which model the folder holds, without reading its weights. As ngram_load. */
-WARN_UNUSED enum err ngram_checksum(const char *folder, uint64_t *ret_checksum,
-				    struct err_msg *msg);
-
-struct ngram_labels {
-	size_t count;
-	char **names; /* (count) NUL-terminated, owned */
-};
-
-void ngram_labels_done(struct ngram_labels *labels);
 
 /*
  * ERR_NOT_FOUND: no such folder; ERR_VERSION: written by another version;
  * ERR_CORRUPT: damaged, or no model of this kind. ngram_free() the model,
- * ngram_labels_done() the labels.
+ * description_done() the description.
  */
 WARN_UNUSED enum err ngram_load(const char *folder, struct ngram **ret,
-				struct ngram_labels *ret_labels, struct err_msg *msg);
+				struct description *ret_description, struct err_msg *msg);
 
 #endif

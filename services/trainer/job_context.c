@@ -30,8 +30,12 @@ void job_context_reset(struct job_context *c)
 	features_forget(c);
 	vocabulary_unref(c->vocabulary);
 	c->vocabulary = NULL;
-	ngram_free(c->model);
+	model_free(c->model);
 	c->model = NULL;
+	encoder_data_free(c->data);
+	c->data = NULL;
+	encoder_free(c->encoder);
+	c->encoder = NULL;
 }
 
 void job_context_free(struct job_context *c)
@@ -71,6 +75,13 @@ enum err job_view_open(struct job *j, struct job_context *c, uint64_t first, siz
 	return e ? err_set(&j->msg, e, "cannot read samples %llu and on: %s",
 			   (unsigned long long)first, err_str(e))
 		 : ERR_OK;
+}
+
+void job_samples_set(struct job_context *c, uint64_t sample_count)
+{
+	if (c->sample_count != sample_count)
+		features_forget(c);
+	c->sample_count = sample_count;
 }
 
 enum err job_features_ensure(struct job *j, struct job_context *c, uint64_t sample_count)

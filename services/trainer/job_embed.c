@@ -1,6 +1,7 @@
 /* EMBED: sentence vectors of a block of samples, or of a pool's demonstrations. */
 #include "base/limits.h"
 #include "trainer/job_context.h"
+#include "trainer/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,19 @@
 
 static enum err vectors_add(struct job *j, uint64_t first, const float *vectors, size_t count)
 {
-	Freeal__VectorChunk chunk = FREEAL__VECTOR_CHUNK__INIT;
-	chunk.first = first;
-	chunk.dimensions = EMBED_DIMENSIONS;
-	chunk.vectors.data = (uint8_t *)vectors;
-	chunk.vectors.len = count * EMBED_DIMENSIONS * sizeof *vectors;
-	return outbox_stream_add(j->outcome.stream, &chunk.base, count, &j->msg);
+	size_t row_bytes = j->outcome.dimensions * sizeof *vectors;
+	size_t most = CHUNK_BYTES_TARGET / row_bytes;
+	enum err e = ERR_OK;
+	for (size_t at = 0; !e && at < count; at += most) {
+		size_t n = count - at < most ? count - at : most;
+		Freeal__VectorChunk chunk = FREEAL__VECTOR_CHUNK__INIT;
+		chunk.first = first + at;
+		chunk.dimensions = j->outcome.dimensions;
+		chunk.vectors.data = (uint8_t *)vectors + at * row_bytes;
+		chunk.vectors.len = n * row_bytes;
+		e = outbox_stream_add(j->outcome.stream, &chunk.base, n, &j->msg);
+	}
+	return e;
 }
 
 /* Vectors of rows `first` .. of `f`, numbered from `number` on. */
@@ -38,13 +46,37 @@ static enum err vectors_write(struct job *j, const struct features *f, size_t fi
 	return e;
 }
 
+static enum err encoder_texts_write(struct job *j, struct job_context *c, const char *const *texts,
+				    const size_t *bytes, size_t count)
+{
+	float *vectors = malloc(count * j->outcome.dimensions * sizeof *vectors);
+	if (!vectors)
+		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the vectors");
+	const struct progress progress = {&j->cancel, &j->done, &j->total};
+	enum err e = encoder_embed(c->encoder, texts, bytes, count, &progress, vectors, &j->msg);
+	e = e ? job_encoder_error(e) : vectors_add(j, 0, vectors, count);
+	free(vectors);
+	return e;
+}
+
+static enum err features_texts_write(struct job *j, const struct job_context *c,
+				     const char *const *texts, const size_t *bytes, size_t count)
+{
+	struct features *f;
+	enum err e = features_weigh(c->vocabulary, texts, bytes, count, &j->cancel, &f, &j->msg);
+	if (e)
+		return e;
+	e = vectors_write(j, f, 0, count, 0);
+	features_free(f);
+	return e;
+}
+
 /* The demonstrations of an order. */
-static enum err demonstrations_write(struct job *j, const struct job_context *c,
+static enum err demonstrations_write(struct job *j, struct job_context *c,
 				     const Freeal__EmbedOrder *order)
 {
 	const char **texts = calloc(order->n_texts, sizeof *texts);
 	size_t *bytes = calloc(order->n_texts, sizeof *bytes);
-	struct features *f = NULL;
 	enum err e = ERR_OK;
 	if (!texts || !bytes)
 		e = err_set(&j->msg, ERR_NO_MEMORY, "no memory for the demonstrations");
@@ -52,19 +84,41 @@ static enum err demonstrations_write(struct job *j, const struct job_context *c,
 		texts[i] = (const char *)order->texts[i].data;
 		bytes[i] = order->texts[i].len;
 	}
-	if (!e)
-		e = features_weigh(c->vocabulary, texts, bytes, order->n_texts, &j->cancel, &f,
-				   &j->msg);
-	if (!e)
-		e = vectors_write(j, f, 0, order->n_texts, 0);
-	features_free(f);
+	if (!e && plan_is_encoder(j->project))
+		e = encoder_texts_write(j, c, texts, bytes, order->n_texts);
+	else if (!e)
+		e = features_texts_write(j, c, texts, bytes, order->n_texts);
 	free(texts);
 	free(bytes);
 	return e;
 }
 
+/* Of a file's samples at a time. */
+static enum err encoder_block_write(struct job *j, struct job_context *c,
+				    const Freeal__EmbedOrder *order)
+{
+	float *vectors = malloc(VECTORS_PER_FILE * j->outcome.dimensions * sizeof *vectors);
+	if (!vectors)
+		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the vectors");
+	enum err e = ERR_OK;
+	atomic_store(&j->total, order->to - order->from);
+	for (uint64_t at = order->from; !e && at < order->to;) {
+		uint64_t end = (at / VECTORS_PER_FILE + 1) * VECTORS_PER_FILE;
+		size_t n = (size_t)((end < order->to ? end : order->to) - at);
+		e = job_vectors_get(j, c, at, n, vectors);
+		if (!e)
+			e = vectors_add(j, at, vectors, n);
+		at += n;
+		atomic_store(&j->done, at - order->from);
+	}
+	free(vectors);
+	return e;
+}
+
 static enum err block_write(struct job *j, struct job_context *c, const Freeal__EmbedOrder *order)
 {
+	if (plan_is_encoder(j->project))
+		return encoder_block_write(j, c, order);
 	size_t count = (size_t)(order->to - order->from);
 	if (c->features && features_vocabulary(c->features) == c->vocabulary &&
 	    order->to <= c->sample_count)
@@ -87,14 +141,17 @@ static enum err block_write(struct job *j, struct job_context *c, const Freeal__
 enum err job_embed(struct job *j, struct job_context *c)
 {
 	const Freeal__EmbedOrder *order = j->work->embed;
-	enum err e = job_vocabulary_ensure(j, c, order->vocabulary_count);
+	bool encoder = plan_is_encoder(j->project);
+	/* An encoder's own vocabulary is fixed: the order's count is part of the name alone. */
+	enum err e = encoder ? job_encoder_ensure(j, c)
+			     : job_vocabulary_ensure(j, c, order->vocabulary_count);
 	if (e)
 		return e;
 	bool block = order->pool_version == 0;
 	(void)snprintf(j->outcome.stream_name, sizeof j->outcome.stream_name, "%s/%llu/%llu",
 		       block ? "embed" : "pool", (unsigned long long)order->vocabulary_count,
 		       (unsigned long long)(block ? j->work->name->item : order->pool_version));
-	j->outcome.dimensions = EMBED_DIMENSIONS;
+	j->outcome.dimensions = encoder ? c->vectors.dimensions : EMBED_DIMENSIONS;
 	e = job_stream_open(j, c);
 	if (e)
 		return e;

@@ -2,7 +2,6 @@
 #include "base/crash.h"
 #include "base/folder.h"
 #include "math/softmax.h"
-#include "trainer/checkpoint.h"
 #include "trainer/job_context.h"
 
 #include <stdlib.h>
@@ -10,14 +9,13 @@
 /* The ordered model: the last one used, else from the disk. */
 static enum err model_ensure(struct job *j, struct job_context *c, uint64_t checksum)
 {
-	if (!c->model || c->model_checksum != checksum) {
+	if (!c->model || model_checksum(c->model) != checksum) {
 		const char *folder = model_folders_find(c->models, checksum);
-		struct ngram_labels labels = {0};
-		ngram_free(c->model);
+		model_free(c->model);
 		c->model = NULL;
 		if (!folder)
 			return err_set(&j->msg, ERR_NOT_FOUND, "the model is gone");
-		enum err e = ngram_load(folder, &c->model, &labels, &j->msg);
+		enum err e = model_load(folder, c->thread_count, &c->model, &j->msg);
 		if (e == ERR_CORRUPT) {
 			/* Pulled again for the next attempt. */
 			folder_delete(folder);
@@ -25,13 +23,11 @@ static enum err model_ensure(struct job *j, struct job_context *c, uint64_t chec
 		}
 		if (e)
 			return err_prefix(&j->msg, e, "no model to predict with");
-		ngram_labels_done(&labels);
-		c->model_checksum = checksum;
 	}
-	if (ngram_class_count(c->model) != j->project->n_labels)
+	if (model_class_count(c->model) != j->project->n_labels)
 		return err_set(&j->msg, ERR_INVALID,
 			       "the model knows %zu labels, the project has %zu",
-			       ngram_class_count(c->model), j->project->n_labels);
+			       model_class_count(c->model), j->project->n_labels);
 	return ERR_OK;
 }
 
@@ -51,7 +47,6 @@ enum err job_predict(struct job *j, struct job_context *c)
 	struct job_outcome *o = &j->outcome;
 	size_t class_count = j->project->n_labels;
 	struct dataset_view *v = NULL;
-	struct features *f = NULL;
 	o->predicted_count = (size_t)(order->to - order->from);
 	o->class_ids = calloc(o->predicted_count, sizeof *o->class_ids);
 	o->probabilities = calloc(o->predicted_count, sizeof *o->probabilities);
@@ -61,16 +56,14 @@ enum err job_predict(struct job *j, struct job_context *c)
 			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the predictions");
 	if (!e)
 		e = job_view_open(j, c, order->from, o->predicted_count, &v);
-	if (!e)
-		e = features_weigh(ngram_parts(c->model).vocabulary, v->texts, v->text_bytes,
-				   v->count, &j->cancel, &f, &j->msg);
-	dataset_view_close(v);
 	crash_point("predict_block");
-	if (!e) {
-		ngram_predict_rows(c->model, f, c->thread_count, probabilities);
+	const struct progress progress = {&j->cancel, &j->done, &j->total};
+	if (!e)
+		e = model_predict(c->model, v->texts, v->text_bytes, v->count, &progress,
+				  probabilities, &j->msg);
+	dataset_view_close(v);
+	if (!e)
 		outcome_fill(o, probabilities, class_count);
-	}
-	features_free(f);
 	free(probabilities);
 	return e;
 }

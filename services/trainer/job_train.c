@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "trainer/checkpoint.h"
 #include "trainer/job_context.h"
+#include "trainer/plan.h"
 #include "wire/folder_stream.h"
 
 #include <assert.h>
@@ -22,6 +23,8 @@ static struct ngram_config config_make(const struct job *j, const struct job_con
 	struct ngram_config config = ngram_config_default();
 	config.thread_count = c->thread_count;
 	config.robust.seed = j->work->train->seed;
+	if (j->project->model && j->project->model->epochs)
+		config.robust.epochs = j->project->model->epochs;
 	return config;
 }
 
@@ -54,9 +57,8 @@ static enum err oof_write(struct job *j, const size_t *rows, size_t row_count,
 	return e;
 }
 
-/* Mean cross-entropy of those rows (NULL: all) that have a label; 0 without any. */
-static double rows_loss(const size_t *rows, size_t row_count, const int32_t *labels,
-			const float *probabilities, size_t class_count)
+double job_rows_loss(const size_t *rows, size_t row_count, const int32_t *labels,
+		     const float *probabilities, size_t class_count)
 {
 	double sum = 0;
 	size_t labelled = 0;
@@ -71,12 +73,22 @@ static double rows_loss(const size_t *rows, size_t row_count, const int32_t *lab
 	return labelled ? sum / (double)labelled : 0;
 }
 
+static enum err ngram_fold(struct job *j, struct job_context *c, const struct job_fold *fold)
+{
+	const struct ngram_config config = config_make(j, c);
+	const struct progress progress = {&j->cancel, &j->done, &j->total};
+	return ngram_fold_train(c->features, fold->labels, c->folds, j->work->train->fold,
+				j->project->n_labels, &config, &progress, fold->probabilities,
+				&j->msg);
+}
+
 static enum err fold_train(struct job *j, struct job_context *c, const int32_t *labels)
 {
 	const Freeal__TrainOrder *order = j->work->train;
 	size_t class_count = j->project->n_labels, row_count = 0;
+	uint32_t group = c->fold_count / order->folds;
 	for (size_t i = 0; i < c->sample_count; i++) {
-		bool held_out = c->folds[i] == order->fold;
+		bool held_out = c->folds[i] / group == order->fold;
 		row_count += held_out;
 		j->outcome.row_count += !held_out && labels[i] >= 0;
 	}
@@ -86,14 +98,13 @@ static enum err fold_train(struct job *j, struct job_context *c, const int32_t *
 			 ? ERR_OK
 			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for fold %u", order->fold);
 	for (size_t i = 0, at = 0; !e && i < c->sample_count; i++) {
-		if (c->folds[i] == order->fold)
+		if (c->folds[i] / group == order->fold)
 			rows[at++] = i;
 	}
-	struct ngram_config config = config_make(j, c);
-	struct progress progress = {&j->cancel, &j->done, &j->total};
+	const struct job_fold fold = {labels, rows, row_count, probabilities};
 	if (!e)
-		e = ngram_fold_train(c->features, labels, c->folds, order->fold, class_count,
-				     &config, &progress, probabilities, &j->msg);
+		e = plan_is_encoder(j->project) ? job_encoder_fold(j, c, &fold)
+						: ngram_fold(j, c, &fold);
 	crash_point("fold_trained");
 	(void)snprintf(j->outcome.stream_name, sizeof j->outcome.stream_name, "oof/%u/%u",
 		       j->work->name->round, order->fold);
@@ -102,7 +113,8 @@ static enum err fold_train(struct job *j, struct job_context *c, const int32_t *
 	if (!e)
 		e = oof_write(j, rows, row_count, labels, probabilities);
 	if (!e)
-		j->outcome.loss = rows_loss(rows, row_count, labels, probabilities, class_count);
+		j->outcome.loss =
+		    job_rows_loss(rows, row_count, labels, probabilities, class_count);
 	free(rows);
 	free(probabilities);
 	return e;
@@ -148,73 +160,6 @@ static bool *clean_make(struct job *j, struct job_context *c, int32_t *labels)
 	return clean;
 }
 
-/* What the callback of recipe "paper" works on. */
-struct refit_context {
-	struct job *job;
-	struct job_context *context;
-	const int32_t *labels; /* (sample_count) */
-};
-
-/* The labelled rows' losses, as LossChunks. */
-static enum err losses_write(struct job *j, struct outbox_stream *s, const float *losses,
-			     const int32_t *labels, size_t row_count)
-{
-	const size_t chunk_rows = CHUNK_BYTES_TARGET / 16;
-	uint64_t *numbers = malloc(chunk_rows * sizeof *numbers);
-	int32_t *classes = malloc(chunk_rows * sizeof *classes);
-	float *values = malloc(chunk_rows * sizeof *values);
-	enum err e = numbers && classes && values
-			 ? ERR_OK
-			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the losses");
-	for (size_t i = 0; !e && i < row_count;) {
-		size_t n = 0;
-		for (; i < row_count && n < chunk_rows; i++) {
-			if (labels[i] < 0)
-				continue;
-			numbers[n] = i;
-			classes[n] = labels[i];
-			values[n++] = losses[i];
-		}
-		Freeal__LossChunk chunk = FREEAL__LOSS_CHUNK__INIT;
-		chunk.sample_nos = numbers;
-		chunk.class_ids = classes;
-		chunk.losses = values;
-		chunk.n_sample_nos = chunk.n_class_ids = chunk.n_losses = n;
-		e = outbox_stream_add(s, &chunk.base, n, &j->msg);
-	}
-	free(numbers);
-	free(classes);
-	free(values);
-	return e;
-}
-
-static enum err clean_refit(void *context, uint32_t epoch, const float *losses, size_t row_count,
-			    bool *clean)
-{
-	struct refit_context *r = context;
-	struct job *j = r->job;
-	char name[STREAM_NAME_BYTES_MAX];
-	(void)snprintf(name, sizeof name, "loss/%u/%u", j->work->name->round, epoch);
-	struct outbox_stream *s;
-	struct selection *selection = NULL;
-	enum err e = outbox_stream_new(r->context->dir, name, &s, &j->msg);
-	if (e)
-		return e;
-	e = losses_write(j, s, losses, r->labels, row_count);
-	if (e) {
-		outbox_stream_free(s);
-		return e;
-	}
-	e = refit_ask(j->refit, s, epoch, &j->cancel, &selection, &j->msg);
-	if (e)
-		return e;
-	assert(selection->count == row_count);
-	for (size_t i = 0; i < row_count; i++)
-		clean[i] = selection->clean[i] && r->labels[i] >= 0;
-	selection_free(selection);
-	return ERR_OK;
-}
-
 /* Mean cross-entropy of the labelled rows under the model. */
 static enum err training_loss(struct job *j, struct job_context *c, const struct ngram *model,
 			      const int32_t *labels)
@@ -224,21 +169,58 @@ static enum err training_loss(struct job *j, struct job_context *c, const struct
 	if (!probabilities)
 		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the training rows' losses");
 	ngram_predict_rows(model, c->features, c->thread_count, probabilities);
-	j->outcome.loss = rows_loss(NULL, count, labels, probabilities, class_count);
+	j->outcome.loss = job_rows_loss(NULL, count, labels, probabilities, class_count);
 	free(probabilities);
 	return ERR_OK;
 }
 
-static enum err model_save(struct job *j, struct job_context *c, const struct ngram *model)
+static enum err ngram_final(struct job *j, struct job_context *c, const struct job_final *final)
 {
-	const char **names = calloc(j->project->n_labels, sizeof *names);
-	if (!names)
-		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the checkpoint");
-	for (size_t i = 0; i < j->project->n_labels; i++)
-		names[i] = j->project->labels[i]->name;
+	struct features *augmented = NULL;
+	struct ngram *model = NULL;
+	enum err e = augmented_load(j, c, &augmented);
+	const struct ngram_config config = config_make(j, c);
+	const struct progress progress = {&j->cancel, &j->done, &j->total};
+	const struct ngram_training training = {.features = c->features,
+						.augmented = augmented,
+						.labels = final->labels,
+						.clean = final->clean,
+						.class_count = j->project->n_labels,
+						.refit = final->refit,
+						.refit_context = final->refit_context};
+	if (!e)
+		e = ngram_train(&training, &config, &progress, &model, &j->msg);
+	if (!e)
+		e = training_loss(j, c, model, final->labels);
+	if (!e)
+		e = ngram_save(model, final->label_names, c->models->made,
+			       &j->outcome.model_checksum, &j->msg);
+	ngram_free(model);
+	features_free(augmented);
+	return e;
+}
+
+static enum err final_train(struct job *j, struct job_context *c, int32_t *labels)
+{
 	const char *folder = c->models->made;
-	enum err e = ngram_save(model, names, folder, &j->outcome.model_checksum, &j->msg);
+	const char **names = calloc(j->project->n_labels, sizeof *names);
+	bool *clean = clean_make(j, c, labels);
+	struct job_refit refit = {j, c, labels};
+	const struct job_final final = {.labels = labels,
+					.clean = clean,
+					.refit = j->refit ? job_clean_refit : NULL,
+					.refit_context = &refit,
+					.label_names = names};
+	enum err e = names && clean
+			 ? ERR_OK
+			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the clean set");
+	for (size_t i = 0; names && i < j->project->n_labels; i++)
+		names[i] = j->project->labels[i]->name;
+	if (!e)
+		e = plan_is_encoder(j->project) ? job_encoder_final(j, c, &final)
+						: ngram_final(j, c, &final);
 	free(names);
+	free(clean);
 	if (e)
 		return e;
 	e = folder_stream_bytes(folder, &j->outcome.model_bytes);
@@ -246,35 +228,21 @@ static enum err model_save(struct job *j, struct job_context *c, const struct ng
 		 : ERR_OK;
 }
 
-static enum err final_train(struct job *j, struct job_context *c, int32_t *labels)
+/* What all trainings of these samples share. */
+static enum err samples_ensure(struct job *j, struct job_context *c,
+			       const Freeal__TrainOrder *order)
 {
-	struct features *augmented = NULL;
-	bool *clean = clean_make(j, c, labels);
-	enum err e = clean ? augmented_load(j, c, &augmented)
-			   : err_set(&j->msg, ERR_NO_MEMORY, "no memory for the clean set");
-	struct ngram *model = NULL;
-	struct ngram_config config = config_make(j, c);
-	struct progress progress = {&j->cancel, &j->done, &j->total};
-	struct ngram_training training = {.features = c->features,
-					  .augmented = augmented,
-					  .labels = labels,
-					  .clean = clean,
-					  .class_count = j->project->n_labels};
-	struct refit_context refit = {j, c, labels};
-	if (j->refit) {
-		training.refit = clean_refit;
-		training.refit_context = &refit;
-	}
-	if (!e)
-		e = ngram_train(&training, &config, &progress, &model, &j->msg);
-	if (!e)
-		e = training_loss(j, c, model, labels);
-	if (!e)
-		e = model_save(j, c, model);
-	ngram_free(model);
-	free(clean);
-	features_free(augmented);
-	return e;
+	bool encoder = plan_is_encoder(j->project);
+	enum err e = ERR_OK;
+	/* An encoder's final training needs no n-grams. */
+	if (encoder && (order->final || !(j->project->model->views & PLAN_VIEW_NGRAM)))
+		job_samples_set(c, order->sample_count);
+	else
+		e = job_features_ensure(j, c, order->sample_count);
+	if (e || order->final)
+		return e;
+	return encoder ? job_folds_ensure(j, c, order->seed, JOB_ENCODER_FOLDS)
+		       : job_folds_ensure(j, c, order->seed, order->folds);
 }
 
 enum err job_train(struct job *j, struct job_context *c)
@@ -282,9 +250,7 @@ enum err job_train(struct job *j, struct job_context *c)
 	const Freeal__TrainOrder *order = j->work->train;
 	double start_s = seconds_now();
 	int32_t *labels = NULL;
-	enum err e = job_features_ensure(j, c, order->sample_count);
-	if (!e && !order->final)
-		e = job_folds_ensure(j, c, order->seed, order->folds);
+	enum err e = samples_ensure(j, c, order);
 	if (!e)
 		e = job_labels_load(j, c, order->change_count, &labels);
 	if (!e)

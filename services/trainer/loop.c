@@ -1,11 +1,15 @@
 #include "trainer/loop.h"
 
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "trainer/job_context.h"
 #include "trainer/loop_state.h"
+#include "trainer/plan.h"
 #include "wire/folder_stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,39 @@
 #define JOB_COUNT_MAX 16u /* whatever is leased beyond the credit */
 #define POLL_MS_MAX 1000u
 #define SLOT_COUNT_MAX 1000u
+#define CHECK_RETRY_MS 5000u
+
+/* What jobs have kept beside the replica. */
+static void encoder_leftovers_delete(const char *folder)
+{
+	char path[PATH_MAX];
+	struct err_msg msg;
+	if (folder_path(folder, JOB_VECTORS_NAME, path, &msg) == ERR_OK)
+		folder_delete(path);
+	if (folder_path(folder, JOB_TRAINING_NAME, path, &msg) == ERR_OK)
+		(void)unlink(path);
+}
+
+/* Whether this machine can train the project's model; told to people where it can't, and tried
+ * again, because they may put the checkpoint where it belongs. */
+static bool project_possible(struct loop *l)
+{
+	struct err_msg msg = {0};
+	if (l->now_ms < l->check_due_ms)
+		return false;
+	enum err e = plan_check(l->project, l->config->thread_count, &msg);
+	if (e || l->blocked) {
+		Freeal__Status status = FREEAL__STATUS__INIT;
+		status.blocked = e != ERR_OK;
+		status.reason = msg.text;
+		worker_status(l->worker, &status);
+	}
+	if (e && !l->blocked)
+		log_error("model_impossible", "reason=\"%s\"", msg.text);
+	l->blocked = e != ERR_OK;
+	l->check_due_ms = e ? l->now_ms + CHECK_RETRY_MS : 0;
+	return !e;
+}
 
 /* Makes sure that replica and models are the project's; what is here of another one is
  * removed, because all of it can be had again. Waits for jobs that still use it. */
@@ -35,11 +72,12 @@ static void project_check(struct loop *l)
 		log_warn("data_removed", "folder=%s reason=\"it was another project's\"",
 			 l->folder);
 		model_folders_delete(&l->models);
+		encoder_leftovers_delete(l->folder);
 		supply_reset(l->supply);
 		for (size_t i = 0; i < LANE_COUNT; i++)
 			job_context_reset(l->lanes[i].context);
 	}
-	l->project_ready = true;
+	l->project_ready = project_possible(l);
 }
 
 static bool project_same(const Freeal__Project *a, const Freeal__Project *b)
@@ -61,6 +99,7 @@ static void project_take(void *context, const Freeal__Welcome *welcome)
 	if (l->project)
 		freeal__project__free_unpacked(l->project, NULL);
 	l->project = project;
+	l->check_due_ms = 0;
 	log_info("welcome", "task=%s labels=%zu selector=%s", project->task, project->n_labels,
 		 l->selector_endpoint);
 	project_check(l);

@@ -41,7 +41,9 @@ struct loop {
 	struct model_folders models;
 	struct lane lanes[LANE_COUNT];
 	Freeal__Project *project; /* NULL: before the first Welcome */
-	bool project_ready;	  /* the replica is this project's */
+	bool project_ready;	  /* the replica is this project's, and its model possible here */
+	bool blocked;		  /* the coordinator was told why it is not */
+	uint64_t check_due_ms;	  /* when that is looked at again */
 	struct job *jobs;	  /* oldest first */
 	struct refit *refit;
 	char losses_name[STREAM_NAME_BYTES_MAX]; /* the refit's, offered; "": none */

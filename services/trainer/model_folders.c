@@ -1,7 +1,7 @@
 #include "trainer/model_folders.h"
 
 #include "base/folder.h"
-#include "trainer/checkpoint.h"
+#include "trainer/model.h"
 
 #include <stdio.h>
 
@@ -21,7 +21,7 @@ const char *model_folders_find(const struct model_folders *models, uint64_t chec
 	for (size_t i = 0; i < 2; i++) {
 		uint64_t found;
 		struct err_msg msg;
-		if (ngram_checksum(folders[i], &found, &msg) == ERR_OK && found == checksum)
+		if (model_folder_checksum(folders[i], &found, &msg) == ERR_OK && found == checksum)
 			return folders[i];
 	}
 	return NULL;

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "math/softmax.h"
-#include "trainer/checkpoint.h"
+#include "trainer/model.h"
 #include "wire/socket.h"
 
 #include <errno.h>
@@ -12,11 +12,11 @@
 #include <zmq.h>
 
 #define MESSAGES_PER_TURN_MAX 1000
+#define SLICE_ROWS 256u
 
 struct server {
 	struct socket *socket;
-	struct ngram *model;
-	struct ngram_labels labels;
+	struct model *model;
 };
 
 /* What one reply points to. */
@@ -58,10 +58,26 @@ static void rows_free(struct reply_rows *r)
 	free(r->class_ids);
 }
 
+/* In slices, so that a stop is heard. */
+static enum err request_predict(struct server *s, const struct reply_rows *rows, size_t count,
+				struct err_msg *msg)
+{
+	enum err e = ERR_OK;
+	for (size_t at = 0; !e && at < count; at += SLICE_ROWS) {
+		size_t n = count - at < SLICE_ROWS ? count - at : SLICE_ROWS;
+		e = stop_requested()
+			? err_set(msg, ERR_CANCELLED, "stopped")
+			: model_predict(s->model, rows->texts + at, rows->sizes + at, n, NULL,
+					rows->probabilities + at * model_class_count(s->model),
+					msg);
+	}
+	return e;
+}
+
 static void request_answer(struct server *s, const struct peer_id *from,
 			   const Freeal__PredictRequest *request)
 {
-	size_t count = request->n_texts, class_count = s->labels.count;
+	size_t count = request->n_texts, class_count = model_class_count(s->model);
 	struct reply_rows rows = {0};
 	struct err_msg msg = {0};
 	enum err e = ERR_OK;
@@ -75,8 +91,7 @@ static void request_answer(struct server *s, const struct peer_id *from,
 		rows.sizes[i] = request->texts[i].len;
 	}
 	if (!e)
-		e = ngram_predict(s->model, rows.texts, rows.sizes, count, rows.probabilities,
-				  &msg);
+		e = request_predict(s, &rows, count, &msg);
 	Freeal__PredictReply reply = FREEAL__PREDICT_REPLY__INIT;
 	if (e) {
 		reply.error = msg.text;
@@ -88,7 +103,7 @@ static void request_answer(struct server *s, const struct peer_id *from,
 		reply.n_class_ids = count;
 		reply.probabilities = rows.probabilities;
 		reply.n_probabilities = count * class_count;
-		reply.labels = s->labels.names;
+		reply.labels = model_labels(s->model);
 		reply.n_labels = class_count;
 	}
 	reply_send(s, from, &reply);
@@ -129,24 +144,23 @@ static enum err server_turns(struct server *s, struct err_msg *msg)
 	return ERR_OK;
 }
 
-enum err serve_run(const char *model_dir, const char *endpoint, const struct auth *auth,
-		   struct err_msg *msg)
+enum err serve_run(const char *model_dir, uint32_t thread_count, const char *endpoint,
+		   const struct auth *auth, struct err_msg *msg)
 {
 	struct server s = {0};
-	enum err e = ngram_load(model_dir, &s.model, &s.labels, msg);
+	enum err e = model_load(model_dir, thread_count, &s.model, msg);
 	if (e)
 		return e;
 	void *zmq = zmq_ctx_new();
 	e = zmq ? socket_bind(zmq, endpoint, auth, &s.socket, msg)
 		: err_set(msg, ERR_NO_MEMORY, "cannot make a zmq context");
 	if (!e) {
-		log_info("serving", "model=%s labels=%zu", model_dir, s.labels.count);
+		log_info("serving", "model=%s labels=%zu", model_dir, model_class_count(s.model));
 		e = server_turns(&s, msg);
 	}
 	socket_free(s.socket);
 	if (zmq)
 		(void)zmq_ctx_term(zmq);
-	ngram_labels_done(&s.labels);
-	ngram_free(s.model);
+	model_free(s.model);
 	return e;
 }

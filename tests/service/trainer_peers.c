@@ -80,6 +80,8 @@ int peers_setup(void **state)
 			 ERR_OK);
 	p->store = true;
 	p->recipe = "default";
+	p->fold_count = FOLD_COUNT;
+	p->vocabulary_count = SAMPLE_COUNT;
 	*state = p;
 	return 0;
 }
@@ -107,7 +109,8 @@ void embed_lease(struct peers *p, uint32_t slot)
 	name.kind = FREEAL__WORK_KIND__EMBED;
 	name.slot = slot;
 	Freeal__EmbedOrder order = FREEAL__EMBED_ORDER__INIT;
-	order.sample_count = order.vocabulary_count = SAMPLE_COUNT;
+	order.sample_count = SAMPLE_COUNT;
+	order.vocabulary_count = p->vocabulary_count;
 	if (slot == 0) {
 		order.to = SAMPLE_COUNT;
 	} else {
@@ -122,7 +125,6 @@ void embed_lease(struct peers *p, uint32_t slot)
 	lease_send(p->coordinator.socket, &p->coordinator.trainer, &work);
 }
 
-/* Fold FOLD_COUNT is the final training. */
 void train_lease(struct peers *p, uint32_t fold, uint32_t attempt)
 {
 	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
@@ -131,7 +133,7 @@ void train_lease(struct peers *p, uint32_t fold, uint32_t attempt)
 	Freeal__TrainOrder order = FREEAL__TRAIN_ORDER__INIT;
 	order.sample_count = order.change_count = SAMPLE_COUNT;
 	order.fold = fold;
-	order.folds = FOLD_COUNT;
+	order.folds = p->fold_count;
 	order.final = fold == FOLD_COUNT;
 	order.recipe = (char *)p->recipe;
 	order.seed = 1;
@@ -284,6 +286,8 @@ static void vectors_take(struct peers *p, const Freeal__Chunk *chunk)
 	size_t row_bytes = body->dimensions * sizeof(float);
 	assert_int_equal(body->vectors.len % row_bytes, 0);
 	p->vector_count += body->vectors.len / row_bytes;
+	p->vector_dimensions = body->dimensions;
+	p->vector_hash = hash_bytes(p->vector_hash, body->vectors.data, body->vectors.len);
 	frame_message_free(body);
 }
 
@@ -309,7 +313,7 @@ static void selector_take(struct peers *p, const Freeal__Envelope *e)
 		p->offer_count++;
 		bool same = p->pull.active && strcmp(p->pull.name, e->offer->stream) == 0;
 		if (p->store && !same) {
-			p->vector_count = 0;
+			p->vector_count = p->vector_hash = 0;
 			stream_pull_begin(&p->pull, peer->socket, &peer->trainer, e->offer->stream,
 					  0, now());
 		}
@@ -370,6 +374,12 @@ static void coordinator_take(struct peers *p, const Freeal__Envelope *e)
 	case FREEAL__ENVELOPE__BODY_RETURN_WORK:
 		p->return_count += (uint32_t)e->return_work->n_names;
 		p->leaving_count += e->return_work->leaving;
+		break;
+	case FREEAL__ENVELOPE__BODY_STATUS:
+		p->blocked_count += e->status->blocked;
+		p->free_count += !e->status->blocked;
+		(void)snprintf(p->blocked_reason, sizeof p->blocked_reason, "%s",
+			       e->status->reason);
 		break;
 	case FREEAL__ENVELOPE__BODY_CHUNK_REQUEST:
 		request_take(p, &p->coordinator, e->chunk_request);

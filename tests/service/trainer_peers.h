@@ -36,10 +36,16 @@ struct peers {
 	float probabilities[SAMPLE_COUNT][CLASS_COUNT]; /* out-of-fold */
 	int oof_count[SAMPLE_COUNT];
 	uint64_t vector_count; /* of the last stream of vectors */
+	uint64_t vector_hash;  /* of it */
+	uint32_t vector_dimensions;
+	uint32_t blocked_count, free_count; /* times that it said so */
+	char blocked_reason[1024];
 	uint32_t offer_count, stored_count, model_done;
 	uint32_t loss_stream_count; /* streams of losses stored, recipe "paper" */
 	bool store;		    /* false: offers are not answered */
 	const char *recipe;
+	uint32_t fold_count;
+	uint64_t vocabulary_count; /* of embed_lease */
 	struct stream_pull pull, model_pull;
 };
 
@@ -55,7 +61,7 @@ void trainer_welcome(struct peers *p);
 int trainer_stop(struct peers *p, int signal_number);
 
 /* Leases; each is round 0, attempt 1 unless given. Slot 1 embeds two demonstrations;
- * fold FOLD_COUNT is the final training. */
+ * fold FOLD_COUNT is the final training, whatever fold_count is. */
 void embed_lease(struct peers *p, uint32_t slot);
 void train_lease(struct peers *p, uint32_t fold, uint32_t attempt);
 void predict_lease(struct peers *p, uint64_t from, uint64_t to);

@@ -58,6 +58,8 @@ int folder_remove(const char *dir)
 
 const char *welcome_project_id = "the first project";
 
+Freeal__Model *welcome_model;
+
 void welcome_send(struct socket *s, const struct peer_id *to, const char *selector)
 {
 	static char *names[CLASS_COUNT] = {"cars", "music", "nature"};
@@ -75,7 +77,7 @@ void welcome_send(struct socket *s, const struct peer_id *to, const char *select
 	project.task = "test";
 	project.labels = list;
 	project.n_labels = CLASS_COUNT;
-	project.model = &model;
+	project.model = welcome_model ? welcome_model : &model;
 	project.seed = 1;
 	project.id = (ProtobufCBinaryData){16, (uint8_t *)welcome_project_id};
 	Freeal__Welcome welcome = FREEAL__WELCOME__INIT;

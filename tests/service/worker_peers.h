@@ -32,6 +32,8 @@ int folder_remove(const char *dir);
 
 /* The id of the project in a welcome, 16 bytes; a test may change it. */
 extern const char *welcome_project_id;
+/* The model of its project; NULL: an ngram model. */
+extern Freeal__Model *welcome_model;
 /* A project of the labels cars, music and nature; `selector` is the selector's endpoint or "". */
 void welcome_send(struct socket *s, const struct peer_id *to, const char *selector);
 /* Attempt 1 unless it is set. */

@@ -32,10 +32,12 @@ struct world {
 static void world_save(struct world *w)
 {
 	struct err_msg msg;
-	uint64_t checksum, found;
+	uint64_t checksum;
+	struct description found;
 	assert_int_equal(ngram_save(w->model, NAMES, w->folder, &checksum, &msg), ERR_OK);
-	assert_int_equal(ngram_checksum(w->folder, &found, &msg), ERR_OK);
-	assert_true(found == checksum);
+	assert_int_equal(description_read(w->folder, &found, &msg), ERR_OK);
+	assert_true(found.checksum == checksum);
+	description_done(&found);
 }
 
 static int setup(void **state)
@@ -81,7 +83,7 @@ static int teardown(void **state)
 static enum err load(const struct world *w)
 {
 	struct ngram *m = NULL;
-	struct ngram_labels labels;
+	struct description labels;
 	struct err_msg msg = {""};
 	enum err err = ngram_load(w->folder, &m, &labels, &msg);
 	if (err) {
@@ -90,7 +92,7 @@ static enum err load(const struct world *w)
 		return err;
 	}
 	ngram_free(m);
-	ngram_labels_done(&labels);
+	description_done(&labels);
 	return ERR_OK;
 }
 
@@ -98,18 +100,18 @@ static void test_round_trip(void **state)
 {
 	struct world *w = *state;
 	struct ngram *m;
-	struct ngram_labels labels;
+	struct description labels;
 	struct err_msg msg;
 	float probs[COUNT * 2];
 	/* Saving over an older one replaces it. */
 	world_save(w);
 	assert_int_equal(ngram_load(w->folder, &m, &labels, &msg), ERR_OK);
-	assert_int_equal(labels.count, 2);
-	assert_string_equal(labels.names[1], NAMES[1]);
+	assert_int_equal(labels.label_count, 2);
+	assert_string_equal(labels.labels[1], NAMES[1]);
 	assert_int_equal(ngram_predict(m, TEXTS, w->sizes, COUNT, probs, &msg), ERR_OK);
 	assert_memory_equal(probs, w->probs, sizeof probs);
 	ngram_free(m);
-	ngram_labels_done(&labels);
+	description_done(&labels);
 	char made[128];
 	snprintf(made, sizeof made, "%s.new", w->folder);
 	assert_int_not_equal(access(made, F_OK), 0);
