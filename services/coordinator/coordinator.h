@@ -159,6 +159,9 @@ enum err pool_selected_put(struct coordinator *c, const Freeal__SelectResult *se
 void dispatch_leases(struct coordinator *c);
 /* Who does the work of the phase; NONE: nobody. */
 Freeal__Role dispatch_role(Freeal__Phase phase);
+/* GENERATE of a project whose model is an encoder: asking begins once a trainer has said that it
+ * can train it. */
+bool dispatch_waits_for_trainer(const struct coordinator *c);
 /* Ends the lease of a work, which is to be leased again as attempt + 1. */
 void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt);
 

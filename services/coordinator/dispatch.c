@@ -372,10 +372,24 @@ static bool peer_quiet(const struct coordinator *c, const struct peer *p)
 	return c->now_ms - p->heard_ms > HEARTBEATS_MISSED_MAX * heartbeat_ms;
 }
 
+bool dispatch_waits_for_trainer(const struct coordinator *c)
+{
+	if (c->state.phase != FREEAL__PHASE__GENERATE_PHASE ||
+	    strcmp(c->project->model->type, "encoder") != 0)
+		return false;
+	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+		const struct peer *p = peer_get(c->peers, i);
+		if (p && p->role == FREEAL__ROLE__TRAINER && p->credit > 0)
+			return false;
+	}
+	return true;
+}
+
 void dispatch_leases(struct coordinator *c)
 {
 	Freeal__Role role = dispatch_role(c->state.phase);
-	if (role == FREEAL__ROLE__ROLE_NONE || c->stopping || c->failed[0] || !c->phase_entered)
+	if (role == FREEAL__ROLE__ROLE_NONE || c->stopping || c->failed[0] || !c->phase_entered ||
+	    dispatch_waits_for_trainer(c))
 		return;
 	/* A turn each, so that replicas share the work evenly. */
 	bool any = true;

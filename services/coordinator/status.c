@@ -32,6 +32,8 @@ static const char *role_missing(const struct coordinator *c)
 	Freeal__Role role = dispatch_role(c->state.phase);
 	if (role == FREEAL__ROLE__ROLE_NONE)
 		return NULL;
+	if (dispatch_waits_for_trainer(c))
+		return "trainer";
 	if (peer_count(c->peers, role) == 0)
 		return role == FREEAL__ROLE__ANNOTATOR ? "annotator"
 		       : role == FREEAL__ROLE__TRAINER ? "trainer"
@@ -46,19 +48,34 @@ static json_t *string_or_null(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
-/* Done and total of the phase: works, or a lone job's own progress. */
+/* The halves of an encoder's samples take long each: their share counts. */
+static bool few_trainings(const struct coordinator *c)
+{
+	return c->state.phase == FREEAL__PHASE__TRAIN_PHASE && c->project->model->folds <= 2;
+}
+
+/* Done and total of the phase: works; a lone job's own progress; or percent of a few. */
 static void phase_progress(struct coordinator *c, uint64_t *ret_done, uint64_t *ret_total)
 {
+	uint64_t total = c->agenda ? agenda_count(c->agenda) : 0;
 	*ret_done = c->agenda ? agenda_settled(c->agenda) : 0;
-	*ret_total = c->agenda ? agenda_count(c->agenda) : 0;
-	if (*ret_total > 1)
+	*ret_total = total;
+	if (total > 1 && !few_trainings(c))
 		return;
+	double share = (double)*ret_done;
 	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 		struct peer *p = peer_get(c->peers, i);
-		if (p && p->total > 0 && lease_count_of(c->leases, i) > 0) {
+		if (!p || p->total == 0 || lease_count_of(c->leases, i) == 0)
+			continue;
+		share += (double)p->done / (double)p->total;
+		if (total == 1) {
 			*ret_done = p->done;
 			*ret_total = p->total;
 		}
+	}
+	if (total > 1) {
+		*ret_done = (uint64_t)(100 * share / (double)total);
+		*ret_total = 100;
 	}
 }
 
@@ -74,6 +91,8 @@ static json_t *status_json(struct coordinator *c)
 	phase_progress(c, &done, &total);
 	double seconds = (double)(c->now_ms - c->phase_began_ms) / 1000.0;
 	uint64_t fresh = c->agenda ? agenda_settled(c->agenda) - c->phase_settled_at_begin : 0;
+	if (few_trainings(c))
+		fresh = done;
 	bool paused = phase_asks(c->state.phase) && coordinator_requests_left(c) == 0 &&
 		      lease_count(c->leases) == 0;
 	return json_pack(

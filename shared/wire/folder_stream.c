@@ -245,6 +245,8 @@ static enum err data_write(struct folder_writer *w, const ProtobufCBinaryData *d
 			return writer_error(w, msg);
 		done += (size_t)n;
 	}
+	/* What is to be on disk at the end goes there meanwhile, so that the end is short. */
+	(void)sync_file_range(w->fd, (off_t)w->offset, (off_t)data->len, SYNC_FILE_RANGE_WRITE);
 	w->offset += data->len;
 	return ERR_OK;
 }
