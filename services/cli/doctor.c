@@ -1,28 +1,23 @@
 /*
  * freeal doctor: checks that the programs are there and of one version, and that a
- * project can be used; with --audit, that what it has stored is sound.
+ * project can be used; with --audit, that what it has stored is sound; with --model, what a
+ * checkpoint needs.
  */
 #include "cli/audit.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/place.h"
+#include "cli/program.h"
 #include "cli/run_folder.h"
 #include "config/option.h"
 #include "config/task.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ANSWER_MS 5000
-
-extern char **environ;
 
 static bool report(bool good, const char *what, const char *detail)
 {
@@ -33,35 +28,11 @@ static bool report(bool good, const char *what, const char *detail)
 /* The first line that `PROGRAM --version` prints; false where it fails. */
 static bool program_version(const char *path, char *ret_version, size_t size)
 {
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) != 0)
-		return false;
-	char *argv[] = {(char *)path, (char *)"--version", NULL};
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-	int failed = posix_spawn(&pid, path, &actions, NULL, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	(void)close(ends[1]);
-	size_t n = 0;
-	ssize_t got = 1;
-	struct pollfd end = {.fd = ends[0], .events = POLLIN};
-	while (!failed && got > 0 && n < size - 1) {
-		got = poll(&end, 1, ANSWER_MS) == 1 ? read(ends[0], ret_version + n, size - 1 - n)
-						    : -1;
-		n += got > 0 ? (size_t)got : 0;
-	}
-	(void)close(ends[0]);
-	/* One that says too much, or nothing for too long, is not waited for. */
-	if (!failed && got != 0)
-		(void)kill(pid, SIGKILL);
-	ret_version[n] = '\0';
-	ret_version[strcspn(ret_version, "\n")] = '\0';
-	int status = 0;
-	if (failed || waitpid(pid, &status, 0) != pid)
-		return false;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	const char *argv[] = {path, "--version", NULL};
+	int code = 0;
+	bool ended = program_ask(argv, false, ANSWER_MS, ret_version, size, &code);
+	ret_version[ended ? strcspn(ret_version, "\n") : 0] = '\0';
+	return ended && code == EXIT_CODE_OK;
 }
 
 static bool check_program(const char *name)
@@ -109,12 +80,27 @@ static bool check_project(const char *project)
 	return report(true, "task file", task_path.text) && good;
 }
 
+/* The trainer knows models. */
+static int describe_model(const char *model, const char *samples)
+{
+	struct path program;
+	struct err_msg msg = {{0}};
+	enum err e = path_program("freeal-trainer", &program, &msg);
+	if (e)
+		return console_fail(e, &msg);
+	(void)execl(program.text, program.text, "--describe", model, "--samples",
+		    samples ? samples : "10000", (char *)NULL);
+	console_say("cannot run %s: %s", program.text, strerror(errno));
+	return EXIT_CODE_FAILED;
+}
+
 int command_doctor(int argc, char **argv)
 {
 	static const char *const names[] = {"freeal-coordinator", "freeal-annotator",
 					    "freeal-trainer", "freeal-selector"};
 	struct place place = {0};
 	struct audit_places audited = {0};
+	const char *model = NULL, *samples = NULL;
 	bool audit = false;
 	const struct option_entry entries[] = {
 	    {.name = "project",
@@ -127,6 +113,18 @@ int command_doctor(int argc, char **argv)
 	     .value = &place.out,
 	     .arg = "DIR",
 	     .help = "output folder of its run"},
+	    {.name = "model",
+	     .type = OPTION_STRING,
+	     .value = &model,
+	     .arg = "DIR",
+	     .help =
+		 "tell what this checkpoint or model is, the memory that it needs, and how long "
+		 "an epoch takes (measured)"},
+	    {.name = "samples",
+	     .type = OPTION_STRING,
+	     .value = &samples,
+	     .arg = "N",
+	     .help = "with --model: an epoch of so many (default 10000)"},
 	    {.name = "audit",
 	     .type = OPTION_FLAG,
 	     .value = &audit,
@@ -165,6 +163,8 @@ int command_doctor(int argc, char **argv)
 		return EXIT_CODE_OK;
 	if (e)
 		return console_fail(e, &msg);
+	if (model)
+		return describe_model(model, samples);
 	if (audit)
 		return audit_places(&place, &audited);
 	if (audited.project || audited.selector || audited.trainer || audited.acknowledged)

@@ -67,10 +67,16 @@ static enum err predict_check(const struct predict *p, struct err_msg *msg)
 	return ERR_OK;
 }
 
+/* One of ours, or a checkpoint with a classifier. */
 static bool model_is_at(const char *folder)
 {
+	static const char *const names[] = {"model.json", "config.json"};
 	struct path model;
-	return !path_set(&model, NULL, "%s/model.json", folder) && access(model.text, F_OK) == 0;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!path_set(&model, NULL, "%s/%s", folder, names[i]) &&
+		    access(model.text, F_OK) == 0)
+			return true;
+	return false;
 }
 
 /* The model of the server, in a run folder. */

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/path.h"
+#include "cli/program.h"
 #include "cli/progress.h"
 #include "cli/results.h"
 #include "cli/samples.h"
@@ -24,6 +25,7 @@
 /* A status this long after the start is none from before it. */
 #define SETTLE_MS 1000
 #define REJECTS_SHOWN 10
+#define MODEL_CHECK_MS 60000
 
 struct run {
 	const char *task_path, *input, *out, *project_option, *log_level;
@@ -125,6 +127,29 @@ static enum err run_check_programs(struct err_msg *msg)
 	return e;
 }
 
+/* Whether the model can be trained here, before an LLM is paid for labels. */
+static enum err run_check_model(const struct run *r, struct err_msg *msg)
+{
+	static const char prefix[] = "freeal-trainer: ";
+	struct path program;
+	char text[sizeof msg->text + sizeof prefix];
+	int code = 0;
+	if (r->task->model.type == TASK_MODEL_NGRAM)
+		return ERR_OK;
+	enum err e = path_program("freeal-trainer", &program, msg);
+	if (e)
+		return e;
+	const char *argv[] = {program.text, "--check", r->task_path, NULL};
+	if (!program_ask(argv, true, MODEL_CHECK_MS, text, sizeof text, &code))
+		return err_set(msg, ERR_PROTOCOL, "%s --check does not work", program.text);
+	if (code == EXIT_CODE_OK)
+		return ERR_OK;
+	bool named = strncmp(text, prefix, sizeof prefix - 1) == 0;
+	text[strcspn(text, "\n")] = '\0';
+	return err_set(msg, ERR_INVALID, "%s: model: %s", r->task_path,
+		       text + (named ? sizeof prefix - 1 : 0));
+}
+
 /* A new run without its key would only stand still. */
 static enum err run_check_keys(const struct run *r, struct err_msg *msg)
 {
@@ -160,6 +185,8 @@ static enum err run_check(struct run *r, struct err_msg *msg)
 		e = run_check_keys(r, msg);
 	if (!e)
 		e = run_check_programs(msg);
+	if (!e)
+		e = run_check_model(r, msg);
 	return e;
 }
 
