@@ -7,9 +7,12 @@
 #include "store/audit.h"
 #include "trainer/audit.h"
 #include "trainer/describe.h"
+#include "trainer/encoder/ranks.h"
 #include "trainer/loop.h"
 #include "trainer/plan.h"
 #include "trainer/serve.h"
+
+#include <signal.h>
 
 #define THREADS_MAX 256
 
@@ -143,6 +146,17 @@ static int describe(const struct config *c)
 	return good ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
+/* A rank of an MPI job that rank 0 directs. It ends when that does: mpirun passes signals on to
+ * both. */
+static int follow(void)
+{
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	ranks_follow();
+	ranks_stop();
+	return EXIT_CODE_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct config c = {
@@ -151,6 +165,7 @@ int main(int argc, char **argv)
 	};
 	struct err_msg msg = {0};
 	bool done;
+	size_t rank = 0;
 	enum err e = config_parse(&c, argc, argv, &done, &msg);
 	if (!e && done)
 		return EXIT_CODE_OK;
@@ -162,6 +177,10 @@ int main(int argc, char **argv)
 		return check(&c);
 	if (!e && c.describe)
 		return describe(&c);
+	if (!e && !c.serve)
+		e = ranks_start(&rank, &msg);
+	if (!e && rank > 0)
+		return follow();
 	if (!e)
 		e = service_start(&c.service, &msg);
 	struct auth *auth = NULL;
@@ -175,5 +194,6 @@ int main(int argc, char **argv)
 		e = c.serve ? serve_run(c.serve, (uint32_t)c.threads, c.bind, auth, &msg)
 			    : loop_run(&loop, &msg);
 	auth_free(auth);
+	ranks_stop();
 	return service_end(&c.service, e, &msg);
 }

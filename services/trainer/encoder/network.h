@@ -100,5 +100,7 @@ void network_gradients_clear(struct network *n);
 void network_gradients_cleared(struct network *n);
 /* Rows of the word table whose gradients may be other than 0, ascending. */
 const uint32_t *network_touched(const struct network *n, size_t *ret_count);
+/* The gradients of these rows are written to by others, too: they count as touched. */
+void network_touch(struct network *n, const uint32_t *ids, size_t count);
 
 #endif

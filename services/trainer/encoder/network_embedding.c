@@ -95,15 +95,20 @@ static void scatter_work(void *context, size_t worker, size_t worker_count)
 	}
 }
 
-void network_embed_scatter(struct network *n)
+void network_touch(struct network *n, const uint32_t *ids, size_t count)
 {
-	for (size_t i = 0; i < n->token_count; i++)
-		n->touched_bits[n->batch->ids[i] / 64] |= (uint64_t)1 << n->batch->ids[i] % 64;
+	for (size_t i = 0; i < count; i++)
+		n->touched_bits[ids[i] / 64] |= (uint64_t)1 << ids[i] % 64;
 	n->touched_count = 0;
 	for (size_t i = 0; i < ((size_t)n->p->config.vocabulary + 63) / 64; i++)
 		for (uint64_t bits = n->touched_bits[i]; bits; bits &= bits - 1)
 			n->touched[n->touched_count++] =
 			    (uint32_t)(i * 64 + (size_t)__builtin_ctzll(bits));
+}
+
+void network_embed_scatter(struct network *n)
+{
+	network_touch(n, n->batch->ids, n->token_count);
 	team_run(n->team, scatter_work, n);
 }
 

@@ -1,6 +1,7 @@
 #include "trainer/encoder/tune_step.h"
 
 #include "base/rng.h"
+#include "trainer/encoder/ranks.h"
 #include "trainer/encoder/tune_cache.h"
 #include "trainer/encoder/tune_loss.h"
 #include "trainer/encoder/tune_pack.h"
@@ -20,6 +21,7 @@ struct tuner {
 	const struct progress *progress;
 	struct robust_config robust; /* with the epochs of `config` */
 	struct optimizer *optimizer;
+	struct ranks *ranks;
 	struct tune_cache cache;
 	bool *clean;   /* (rows) */
 	float *losses; /* (rows) */
@@ -185,9 +187,13 @@ enum err tuner_new(struct network *n, const struct tune_data *data,
 	t->robust = config->robust;
 	t->robust.epochs = config->epochs;
 	enum err err = tuner_allocate(t);
+	if (err)
+		(void)err_set(msg, err, "preparing the training: %s", err_str(err));
+	else
+		err = ranks_new(n, t->optimizer, &config->optimizer, &t->ranks, msg);
 	if (err) {
 		tuner_free(t);
-		return err_set(msg, err, "preparing the training: %s", err_str(err));
+		return err;
 	}
 	*ret_tuner = t;
 	return ERR_OK;
@@ -197,6 +203,7 @@ void tuner_free(struct tuner *t)
 {
 	if (!t)
 		return;
+	ranks_free(t->ranks);
 	optimizer_free(t->optimizer);
 	tune_cache_done(&t->cache);
 	tune_pack_done(&t->pack);
@@ -292,14 +299,6 @@ static void mixtures_make(struct tuner *t, double ramp, uint64_t step)
 		t->mixtures[i].b = t->partners[i];
 }
 
-static void states_forward(struct tuner *t, const struct batch *b, const struct dropout_step *d)
-{
-	if (t->states)
-		network_forward_from(t->network, b, t->states, d);
-	else
-		network_forward(t->network, b, d);
-}
-
 static void mixtures_forward(struct tuner *t, size_t hidden)
 {
 	float a_share = (float)t->mixture_share, b_share = 1.0f - a_share;
@@ -372,10 +371,9 @@ enum err tuner_gradients(struct tuner *t, const uint32_t *rows, size_t count, ui
 		return ERR_OK;
 	}
 	struct batch batch = tune_pack_batch(&t->pack, true);
-	states_forward(t, &batch, &dropout);
+	ranks_forward(t->ranks, &batch, t->states, &dropout, t->sentences);
 	if (progress_cancelled(t->progress))
 		return err_set(msg, ERR_CANCELLED, "training was cancelled");
-	network_sentences(t->network, &batch, t->sentences);
 	mixtures_forward(t, hidden);
 	network_head(t->network, t->sentences, t->pack.texts + t->mixture_count, t->keys, &dropout,
 		     t->logits);
@@ -384,7 +382,7 @@ enum err tuner_gradients(struct tuner *t, const uint32_t *rows, size_t count, ui
 		return not_finite(t, "loss", step, msg);
 	network_head_backward(t->network, t->dlogits, t->dsentences);
 	mixtures_backward(t, hidden);
-	network_backward(t->network, &batch, t->dsentences);
+	ranks_backward(t->ranks, &batch, t->dsentences);
 	if (progress_cancelled(t->progress))
 		return err_set(msg, ERR_CANCELLED, "training was cancelled");
 	*ret_loss = loss;
@@ -398,7 +396,7 @@ enum err tuner_step(struct tuner *t, const uint32_t *rows, size_t count, uint32_
 	enum err err = tuner_gradients(t, rows, count, epoch, step, &loss, msg);
 	if (err)
 		return err;
-	if (t->member_count > 0 && !isfinite(optimizer_step(t->optimizer, rate)))
+	if (t->member_count > 0 && !isfinite(ranks_step(t->ranks, rate)))
 		return not_finite(t, "gradient's norm", step, msg);
 	*ret_loss = loss;
 	return ERR_OK;
