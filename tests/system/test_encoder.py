@@ -23,9 +23,8 @@ class EncoderCase(DisturbedCase):
         self.checkpoint = checkpoint.write(self.path / "tiny")
 
     def write_task(self, url, model=MODEL, path=None, **more):
-        text = task_text(url, **more)
-        (self.path / "task.yaml").write_text(
-            text + f"model: {{type: encoder, path: {path or self.checkpoint}, {model}}}\n")
+        model = f"{{type: encoder, path: {path or self.checkpoint}, {model}}}"
+        (self.path / "task.yaml").write_text(task_text(url, model=model, **more))
         return self.path / "task.yaml"
 
     def predict(self, *arguments, code=0):

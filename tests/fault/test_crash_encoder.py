@@ -1,0 +1,78 @@
+"""A6 under a model of type encoder: the trainer dies in the middle of an epoch, when one has just been kept, and
+around the model's folder. Its successor goes on from the last epoch; labels and model are those of an undisturbed run."""
+import collections
+import functools
+import pathlib
+import sys
+import tempfile
+import unittest
+
+from cluster import Cluster, main, slow
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "service"))
+import checkpoint  # noqa: E402
+from topics import samples  # noqa: E402
+
+COUNT = 80
+EPOCHS = 6
+FOLDER = tempfile.TemporaryDirectory(prefix="freeal-checkpoint-")
+
+
+def cluster():
+    path = pathlib.Path(FOLDER.name) / "tiny"
+    if not path.exists():
+        checkpoint.write(path)
+    model = f"{{type: encoder, path: {path}, tokens: 24, batch: 16, rate: 0.003, epochs: {EPOCHS}}}"
+    return Cluster(task={"rounds": "[{shots: 6}]", "model": model})
+
+
+@functools.cache
+def undisturbed():
+    """(labels, the model's files, {point: times} of the trainer)"""
+    with cluster() as c:
+        c["trainer-0"].start(crash_list=c.path / "points")
+        c.run(samples(COUNT)).finish()
+        return c.labels_text(), c.model(), collections.Counter((c.path / "points").read_text().split())
+
+
+class Encoder(unittest.TestCase):
+    def die_at(self, crash):
+        """The points that the successor passed."""
+        with cluster() as c:
+            c["trainer-0"].start(crash=crash)
+            c.supervise("trainer-0", lambda: {"crash_list": c.path / "points"})
+            c.run(samples(COUNT)).finish()
+            self.assertEqual(c.deaths["trainer-0"], 1, crash)
+            labels, model, _ = undisturbed()
+            self.assertEqual(c.labels_text(), labels)
+            self.assertEqual(c.model(), model)
+            self.assertNotIn("run_failed", c["coordinator"].text())
+            self.assertFalse(list(c.project.glob("trainer/*/training*")))
+            c.audit()
+            return collections.Counter((c.path / "points").read_text().split())
+
+    def test_a6_in_the_middle_of_an_epoch(self):
+        self.die_at(f"train_step:{undisturbed()[2]['train_step'] - 3}")
+
+    def test_a6_when_an_epoch_has_been_written(self):
+        left = 2
+        points = self.die_at(f"epoch_written:{undisturbed()[2]['epoch_written'] - left}")
+        # It dies before that epoch counts.
+        self.assertLessEqual(points["epoch_written"], left + 1)
+
+    def test_a6_when_the_model_is_in_its_place(self):
+        self.die_at("encoder_saved:1")
+
+    @slow
+    def test_a6_at_each_point(self):
+        points = undisturbed()[2]
+        self.assertLessEqual({"epoch_written", "weights_written", "fold_trained", "folder_renamed"}, set(points))
+        for point, count in sorted(points.items()):
+            for n in sorted({1, 2, count // 3, 2 * count // 3, count - 1} - {0, -1}):
+                if n < count // 2 + 1 and n <= count:
+                    with self.subTest(point, n=n):
+                        self.die_at(f"{point}:{n}")
+
+
+if __name__ == "__main__":
+    main()
