@@ -3,6 +3,7 @@
 #include "base/folder.h"
 #include "math/softmax.h"
 #include "trainer/job_context.h"
+#include "trainer/plan.h"
 
 #include <stdlib.h>
 
@@ -15,7 +16,10 @@ static enum err model_ensure(struct job *j, struct job_context *c, uint64_t chec
 		c->model = NULL;
 		if (!folder)
 			return err_set(&j->msg, ERR_NOT_FOUND, "the model is gone");
-		enum err e = model_load(folder, c->thread_count, &c->model, &j->msg);
+		int precision = plan_is_encoder(j->project)
+				    ? plan_options(j->project->model, c->thread_count).precision
+				    : -1;
+		enum err e = model_load(folder, c->thread_count, precision, &c->model, &j->msg);
 		if (e == ERR_CORRUPT) {
 			/* Pulled again for the next attempt. */
 			folder_delete(folder);

@@ -12,10 +12,12 @@ struct model {
 	struct encoder *encoder;
 };
 
-static enum err encoder_load(const char *folder, struct model *m, struct err_msg *msg)
+static enum err encoder_load(const char *folder, struct model *m, int precision,
+			     struct err_msg *msg)
 {
-	const struct encoder_options options = {
-	    .thread_count = m->thread_count, .precision = -1, .tokens_max = m->description.tokens};
+	const struct encoder_options options = {.thread_count = m->thread_count,
+						.precision = precision,
+						.tokens_max = m->description.tokens};
 	struct weights_labels labels;
 	uint64_t checksum;
 	enum err e = encoder_model_open(folder, &options, &m->encoder, &labels, &checksum, msg);
@@ -28,8 +30,8 @@ static enum err encoder_load(const char *folder, struct model *m, struct err_msg
 	return ERR_OK;
 }
 
-enum err model_load(const char *folder, uint32_t thread_count, struct model **ret_model,
-		    struct err_msg *msg)
+enum err model_load(const char *folder, uint32_t thread_count, int precision,
+		    struct model **ret_model, struct err_msg *msg)
 {
 	struct model *m = calloc(1, sizeof *m);
 	if (!m)
@@ -40,7 +42,7 @@ enum err model_load(const char *folder, uint32_t thread_count, struct model **re
 		description_done(&m->description);
 		e = ngram_load(folder, &m->ngram, &m->description, msg);
 	} else if (!e || e == ERR_NOT_FOUND) {
-		e = encoder_load(folder, m, msg);
+		e = encoder_load(folder, m, precision, msg);
 	}
 	if (e) {
 		model_free(m);
@@ -104,7 +106,7 @@ enum err model_folder_checksum(const char *folder, uint64_t *ret_checksum, struc
 enum err model_folder_check(const char *folder, size_t *ret_class_count, struct err_msg *msg)
 {
 	struct model *m;
-	enum err e = model_load(folder, 1, &m, msg);
+	enum err e = model_load(folder, 1, -1, &m, msg);
 	if (e)
 		return e;
 	/* The n-gram model's checksum was looked at already. */

@@ -14,11 +14,12 @@
 struct model;
 
 /*
+ * `precision`: of an encoder, as in encoder_options.
  * ERR_NOT_FOUND: no model there; ERR_VERSION: written by another version; ERR_CORRUPT: damaged;
  * ERR_INVALID: none that we can read.
  */
-enum err model_load(const char *folder, uint32_t thread_count, struct model **ret_model,
-		    struct err_msg *msg) WARN_UNUSED;
+enum err model_load(const char *folder, uint32_t thread_count, int precision,
+		    struct model **ret_model, struct err_msg *msg) WARN_UNUSED;
 void model_free(struct model *m);
 
 size_t model_class_count(const struct model *m);

@@ -148,7 +148,7 @@ enum err serve_run(const char *model_dir, uint32_t thread_count, const char *end
 		   const struct auth *auth, struct err_msg *msg)
 {
 	struct server s = {0};
-	enum err e = model_load(model_dir, thread_count, &s.model, msg);
+	enum err e = model_load(model_dir, thread_count, -1, &s.model, msg);
 	if (e)
 		return e;
 	void *zmq = zmq_ctx_new();
