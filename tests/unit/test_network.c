@@ -320,35 +320,47 @@ static void test_touched(void **state)
 	model_close(&m);
 }
 
+static void frozen_check(const char *family, struct shape shape, bool sentences_only)
+{
+	bool half = shape.precision == PRECISION_BF16;
+	double relative = half ? 0.06 : 1e-4, absolute = half ? 2e-3 : 1e-7;
+	struct model m;
+	model_open(&m, family, shape);
+	float *expected = gradients_expected(&m, family, false);
+	size_t count = TOKENS * m.p.config.hidden;
+	float *states = malloc(count * sizeof *states);
+	assert_non_null(states);
+	struct batch b = batch_all(sentences_only);
+	network_forward(m.n, &b, NULL);
+	(void)backward(&m, &b, LABELS, NULL);
+	gradients_near(&m, expected, relative, absolute);
+	memcpy(states, network_frozen_states(m.n), count * sizeof *states);
+	network_gradients_clear(m.n);
+	/* Frozen layers drop nothing, so their states are the same with dropout. */
+	network_forward(m.n, &b, &DROPOUT);
+	assert_memory_equal(states, network_frozen_states(m.n), count * sizeof *states);
+	network_forward_frozen(m.n, &b);
+	assert_memory_equal(states, network_frozen_states(m.n), count * sizeof *states);
+	network_forward_from(m.n, &b, states, NULL);
+	(void)backward(&m, &b, LABELS, NULL);
+	gradients_near(&m, expected, relative, absolute);
+	free(states);
+	free(expected);
+	model_close(&m);
+}
+
 static void test_frozen(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < FAMILIES; i++)
 		for (uint32_t frozen = 1; frozen <= 2; frozen++)
-			for (int kind = 0; kind < 2; kind++) {
-				struct shape shape = {.workers = 2, .frozen = frozen};
-				struct model m;
-				model_open(&m, GOLDEN[i].family, shape);
-				float *expected = gradients_expected(&m, GOLDEN[i].family, false);
-				size_t count = TOKENS * m.p.config.hidden;
-				float *states = malloc(count * sizeof *states);
-				assert_non_null(states);
-				struct batch b = batch_all(kind);
-				network_forward(m.n, &b, NULL);
-				(void)backward(&m, &b, LABELS, NULL);
-				gradients_near(&m, expected, 1e-4, 1e-7);
-				memcpy(states, network_frozen_states(m.n), count * sizeof *states);
-				network_gradients_clear(m.n);
-				/* Frozen layers drop nothing, so their states do with dropout. */
-				network_forward(m.n, &b, &DROPOUT);
-				assert_memory_equal(states, network_frozen_states(m.n),
-						    count * sizeof *states);
-				network_forward_from(m.n, &b, states, NULL);
-				(void)backward(&m, &b, LABELS, NULL);
-				gradients_near(&m, expected, 1e-4, 1e-7);
-				free(states);
-				free(expected);
-				model_close(&m);
+			for (int kind = 0; kind < 4; kind++) {
+				struct shape shape = {.workers = 2,
+						      .frozen = frozen,
+						      .precision = kind & 2 ? PRECISION_BF16
+									    : PRECISION_FP32};
+				if (precision_is_there(shape.precision))
+					frozen_check(GOLDEN[i].family, shape, kind & 1);
 			}
 }
 
