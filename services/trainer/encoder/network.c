@@ -169,6 +169,7 @@ static void network_init(struct network *n, const struct parameters *p,
 {
 	assert(limits->tokens_max > 0 && limits->tokens_max <= TOKENS_MAX);
 	assert(limits->texts_max > 0 && limits->frozen <= p->config.layers);
+	assert(limits->text_tokens_max <= encoder_config_tokens_max(&p->config));
 	*n = (struct network){
 	    .p = p, .limits = *limits, .worker_count = worker_count, .precision = precision};
 	/* A text has a token at least, and sentences take the place of tokens. */

@@ -26,6 +26,7 @@ static void embed_rows(void *context, size_t worker, size_t row_first, size_t ro
 	const float *type = n->weights + parameters_single(p, PARAMETER_TYPE)->offset;
 	positions += p->config.position_first * hidden;
 	for (size_t i = row_first; i < row_first + row_count; i++) {
+		assert(n->batch->ids[i] < p->config.vocabulary);
 		const float *word = words + n->batch->ids[i] * hidden;
 		const float *position = positions + n->positions[i] * hidden;
 		float *sum = n->embedding_sum + i * hidden;

@@ -246,12 +246,21 @@ const float *network_states(const struct network *n)
 	return last_states(n);
 }
 
-void network_mean_pool(const struct network *n, const struct batch *b, float *ret)
+struct pool {
+	const struct network *n;
+	const struct batch *b;
+	float *ret;
+};
+
+static void pool_texts(void *context, size_t worker, size_t text_first, size_t text_count)
 {
-	size_t hidden = n->p->config.hidden;
-	const float *states = network_states(n);
-	for (size_t i = 0; i < b->text_count; i++) {
-		float *mean = ret + i * hidden;
+	(void)worker;
+	const struct pool *pool = context;
+	const struct batch *b = pool->b;
+	size_t hidden = pool->n->p->config.hidden;
+	const float *states = network_states(pool->n);
+	for (size_t i = text_first; i < text_first + text_count; i++) {
+		float *mean = pool->ret + i * hidden;
 		float scale = 1.0f / (float)(b->offsets[i + 1] - b->offsets[i]);
 		memset(mean, 0, hidden * sizeof(*mean));
 		for (size_t row = b->offsets[i]; row < b->offsets[i + 1]; row++)
@@ -260,6 +269,12 @@ void network_mean_pool(const struct network *n, const struct batch *b, float *re
 		for (size_t j = 0; j < hidden; j++)
 			mean[j] *= scale;
 	}
+}
+
+void network_mean_pool(const struct network *n, const struct batch *b, float *ret)
+{
+	struct pool pool = {n, b, ret};
+	network_rows(n, b->text_count, pool_texts, &pool);
 }
 
 void network_sentences(const struct network *n, const struct batch *b, float *ret)

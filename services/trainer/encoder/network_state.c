@@ -1,7 +1,5 @@
 #include "trainer/encoder/network_state.h"
 
-#include <assert.h>
-
 void network_site_init(const struct network *n, size_t layer, enum dropout_site site,
 		       struct network_site *ret_site)
 {
@@ -51,7 +49,7 @@ static void rows_run_work(void *context, size_t worker, size_t worker_count)
 		r->work(r->context, worker, first, count);
 }
 
-void network_rows(struct network *n, size_t rows, network_rows_fn *work, void *context)
+void network_rows(const struct network *n, size_t rows, network_rows_fn *work, void *context)
 {
 	struct rows_run r = {rows, work, context};
 	team_run(n->team, rows_run_work, &r);

@@ -107,7 +107,7 @@ bool network_cancelled(const struct network *n);
 struct network_stage {
 	struct network *n;
 	struct layer *layer;
-	size_t index; /* the layer's; or that of the embeddings: the number of layers */
+	size_t index; /* the layer's */
 	bool compact;
 	struct network_site site;
 	const float *residual;
@@ -117,7 +117,7 @@ struct network_stage {
 
 typedef void network_rows_fn(void *context, size_t worker, size_t row_first, size_t row_count);
 /* Shares the rows out over the team. */
-void network_rows(struct network *n, size_t rows, network_rows_fn *work, void *context);
+void network_rows(const struct network *n, size_t rows, network_rows_fn *work, void *context);
 
 /* An operand as what kernels write, one of them being NULL. */
 float *network_operand_float(const struct network *n, void *operand);
