@@ -25,17 +25,17 @@ PLANS = {
 }
 
 
-def task(url, seed, plan):
+def task(url, seed, plan, model):
     rounds = []
-    for i, (model, shots, share) in enumerate(plan):
-        rounds.append({"model": model, "shots": shots} | ({"relabel": share} if i else {}))
+    for i, (llm, shots, share) in enumerate(plan):
+        rounds.append({"model": llm, "shots": shots} | ({"relabel": share} if i else {}))
     return {
         "task": "media-bias",
         "description": "Say whether the sentence is biased by its choice of words.",
         "labels": [{"name": name} for name in LABELS],
         "input": {"text": "text", "id": "id", "gold": "label"},
         "llm": {"url": url, "model": plan[0][0]},
-        "model": {"type": "ngram"},
+        "model": model,
         "rounds": rounds,
         "seed": seed,
     }
@@ -53,9 +53,8 @@ def peer_share(plan, recordings, features, gold):
     return peers.random_relabelling(rungs, fill, gold, draws=DRAWS)
 
 
-def main():
-    options = figures.arguments(__doc__.split("\n", 1)[0], seeds=10)
-    folder = harness.work_folder("babe")
+def measure(folder, title, options, model):
+    """Each plan's share of labels right, beside that of a random choice."""
     data = harness.data_folder() / "babe"
     rows = harness.read_jsonl(data / "train.jsonl")
     gold = np.array([row["label"] for row in rows])
@@ -64,9 +63,10 @@ def main():
     harness.write_jsonl(folder / "train.jsonl",
                         [{"id": row["id"], "text": row["text"], "label": LABELS[row["label"]]}
                          for row in rows])
-    harness.write_task(folder / "mock-task.yaml", task("http://127.0.0.1:1/v1", 1, PLANS["final_gpt_3_5"]))
+    harness.write_task(folder / "mock-task.yaml",
+                       task("http://127.0.0.1:1/v1", 1, PLANS["final_gpt_3_5"], model))
     features = peers.Features([row["text"] for row in rows])
-    table = figures.Figures(f"babe: share right, means over {options.seeds} seeds; "
+    table = figures.Figures(f"{title}: share right, means over {options.seeds} seeds; "
                             f"peer: mean of {DRAWS} random draws")
     seeds = {}
     with harness.mock(folder, "--mode", "replay", "--recordings", folder / "recordings.jsonl",
@@ -75,7 +75,7 @@ def main():
         for name, plan in PLANS.items():
             seeds[name] = []
             for seed in range(1, options.seeds + 1):
-                harness.write_task(folder / "task.yaml", task(url, seed, plan))
+                harness.write_task(folder / "task.yaml", task(url, seed, plan, model))
                 run = harness.freeal_run(folder / "task.yaml", folder / "train.jsonl",
                                          folder / f"{name}-{seed}")
                 seeds[name].append(harness.share(LABELS.index(row["label"]) == right
@@ -85,6 +85,11 @@ def main():
     with open(folder / "seeds.json", "w") as out:
         json.dump(seeds, out, indent=1)
     table.finish(options.json)
+
+
+def main():
+    options = figures.arguments(__doc__.split("\n", 1)[0], seeds=10)
+    measure(harness.work_folder("babe"), "babe", options, {"type": "ngram"})
 
 
 if __name__ == "__main__":

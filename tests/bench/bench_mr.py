@@ -17,6 +17,7 @@ import peers
 NEEDS_DATA = True
 LABELS = make_recordings.LABELS["mr"]
 CLEAN_SHARE = 0.18
+DOUBTFUL_SHARE = 0.2
 
 
 def read_csv(path):
@@ -24,10 +25,11 @@ def read_csv(path):
         return list(csv.reader(file))
 
 
-def prepare(folder, data):
-    """Writes train.csv, test.csv and recordings; returns texts, labels and golds as numbers."""
-    gold_rows = read_csv(data / "train_gold.csv")
-    answer_rows = read_csv(data / "train_chatgpt_backtranslated.csv")
+def prepare(folder, data, count=None):
+    """Writes train.csv (of `count` rows, else all), test.csv and recordings; returns texts, labels
+    and golds as numbers."""
+    gold_rows = read_csv(data / "train_gold.csv")[:count]
+    answer_rows = read_csv(data / "train_chatgpt_backtranslated.csv")[:count]
     test_rows = read_csv(data / "test_gold.csv")
     assert [row[1] for row in gold_rows] == [row[1] for row in answer_rows]
     harness.write_csv(folder / "train.csv", ["text", "label", "back_translation"],
@@ -45,16 +47,19 @@ def prepare(folder, data):
     }
 
 
-def task(url, seed):
+# Each text has one recorded answer: the second round changes no label.
+ROUNDS = [{"shots": 0}, {"shots": 10}]
+
+
+def task(url, seed, model, rounds):
     return {
         "task": "movie-reviews",
         "description": "Say whether the reviewer liked the film.",
         "labels": [{"name": name} for name in LABELS],
         "input": {"text": "text", "gold": "label", "augmented": "back_translation"},
         "llm": {"url": url, "model": "chatgpt"},
-        "model": {"type": "ngram"},
-        # Each text has one recorded answer: the second round changes no label.
-        "rounds": [{"shots": 0}, {"shots": 10}],
+        "model": model,
+        "rounds": rounds,
         "seed": seed,
     }
 
@@ -63,8 +68,17 @@ def number(name):
     return -1 if name is None else LABELS.index(name)
 
 
-def ours(folder, url, seed, d):
-    harness.write_task(folder / "task.yaml", task(url, seed))
+def least_sure(confidence, valid, share):
+    """Whether a row is among that share of the valid ones with the lowest confidence."""
+    order = np.argsort(np.where(valid, confidence, np.inf), kind="stable")
+    found = np.zeros(len(valid), dtype=bool)
+    found[order[:round(share * valid.sum())]] = True
+    return found
+
+
+def ours(folder, url, seed, d, model, rounds=ROUNDS):
+    """One run's figures by name."""
+    harness.write_task(folder / "task.yaml", task(url, seed, model, rounds))
     run = harness.freeal_run(folder / "task.yaml", folder / "train.csv", folder / f"out{seed}")
     rows = run.labels
     answers = np.array([number(row["llm_label"]) for row in rows])
@@ -77,11 +91,13 @@ def ours(folder, url, seed, d):
     predicted = [number(name) for name in
                  harness.freeal_predict(folder / f"out{seed}" / "model", folder / "test.csv")]
     right = final == d["gold"]
+    retrieval = harness.retrieval(run.report)
     return {
         "clean_correct": np.mean((answers == d["gold"])[clean]),
+        "wrong_found": np.mean(least_sure([row["confidence"] for row in rows], valid, DOUBTFUL_SHARE)
+                               [valid & (answers != d["gold"])]),
         "pool_correct": np.mean(right[pool]),
-        "hub_share": harness.retrieval(run.report)["hub_share"],
-        "retrieval_kept": harness.retrieval(run.report)["kept"],
+        **({"hub_share": retrieval["hub_share"], "retrieval_kept": retrieval["kept"]} if retrieval else {}),
         "fill_correct": np.mean(right[~valid]),
         "flips": np.sum(flipped),
         "flip_net": np.sum(flipped & right) - np.sum(flipped & (answers == d["gold"])),
@@ -106,6 +122,9 @@ def peer(seed, d, features, svm_accuracy):
     }
 
 
+UNITS = {"flips": "labels", "flip_net": "labels", "seconds": "s"}
+
+
 def main():
     options = figures.arguments(__doc__.split("\n", 1)[0], seeds=10)
     folder = harness.work_folder("mr")
@@ -120,14 +139,13 @@ def main():
     for row in theirs:
         row["seconds"] += feature_seconds
     with harness.mock(folder, "--mode", "replay", "--recordings", folder / "recordings.jsonl") as url:
-        mine = [ours(folder, url, seed, d) for seed in seeds]
+        mine = [ours(folder, url, seed, d, {"type": "ngram"}) for seed in seeds]
     with open(folder / "seeds.json", "w") as out:
         json.dump({"ours": mine, "peer": theirs}, out, default=float, indent=1)
-    units = {"flips": "labels", "flip_net": "labels", "seconds": "s"}
     table = figures.Figures(f"mr: means over {options.seeds} seeds; peer: scikit-learn")
     for name in mine[0]:
         values = [row[name] for row in theirs if name in row]
-        table.add(name, harness.mean(row[name] for row in mine), units.get(name, "share"),
+        table.add(name, harness.mean(row[name] for row in mine), UNITS.get(name, "share"),
                   peer=harness.mean(values) if values else None)
     table.finish(options.json)
 

@@ -119,8 +119,8 @@ def mean(values):
 
 
 def retrieval(report):
-    """The last round's retrieval of demonstrations: its figures by name."""
-    return [row["retrieve"] for row in report["rounds"] if row.get("retrieve")][-1]
+    """The last round's retrieval of demonstrations: its figures by name; None: there was none."""
+    return ([None] + [row["retrieve"] for row in report["rounds"] if row.get("retrieve")])[-1]
 
 
 def phase_seconds(report, *phases):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
@@ -89,3 +90,21 @@ def random_relabelling(rungs, fill, gold, draws=200, seed=0):
             current[rows] = np.where(new >= 0, new, current[rows])
         shares.append(np.mean(np.where(current >= 0, current, fill) == gold))
     return float(np.mean(shares))
+
+
+def mixture_clean(losses, labels, posterior=0.7):
+    """Rows whose loss lies with the low part of a mixture of two Gaussians, per label."""
+    labels = np.asarray(labels)
+    clean = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels[labels >= 0]):
+        rows = np.flatnonzero(labels == label)
+        low, high, *starts = np.quantile(losses[rows], [0.005, 0.995, 0.25, 0.95])
+        span = max(high - low, 1e-12)
+        scaled = np.clip((losses[rows] - low) / span, 0, 1)
+        fit = GaussianMixture(2, max_iter=10, tol=1e-2, reg_covar=5e-4, weights_init=[0.5, 0.5],
+                              means_init=((np.clip(starts, low, high) - low) / span)[:, None],
+                              precisions_init=np.full((2, 1, 1), 1 / (scaled.var() / 4 + 5e-4)))
+        fit.fit(scaled[:, None])
+        clean[rows] = fit.predict_proba(scaled[:, None])[:, fit.means_[:, 0].argmin()] > posterior
+        clean[rows] &= scaled < fit.means_.max()
+    return clean
