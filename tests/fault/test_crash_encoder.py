@@ -18,10 +18,11 @@ EPOCHS = 6
 FOLDER = tempfile.TemporaryDirectory(prefix="freeal-checkpoint-")
 
 
-def cluster():
-    path = pathlib.Path(FOLDER.name) / "tiny"
-    if not path.exists():
-        checkpoint.write(path)
+def cluster(path=None):
+    if not path:
+        path = pathlib.Path(FOLDER.name) / "tiny"
+        if not path.exists():
+            checkpoint.write(path)
     model = f"{{type: encoder, path: {path}, tokens: 24, batch: 16, rate: 0.003, epochs: {EPOCHS}}}"
     return Cluster(task={"rounds": "[{shots: 6}]", "model": model})
 
@@ -72,6 +73,21 @@ class Encoder(unittest.TestCase):
                 if n < count // 2 + 1 and n <= count:
                     with self.subTest(point, n=n):
                         self.die_at(f"{point}:{n}")
+
+
+class NoCheckpoint(unittest.TestCase):
+    def test_no_llm_is_asked_before_a_trainer_can_train(self):
+        path = pathlib.Path(FOLDER.name) / "later"
+        with cluster(path) as c:
+            c.run(samples(COUNT))
+            status = c.wait(lambda: (s := c.status())["blocked"] and s, what="the trainer's word")
+            self.assertIn(str(path), status["blocked"])
+            self.assertEqual((status["phase"], status["missing"]), ("generate", "trainer"))
+            self.assertEqual(c.mock.records(), [])
+            checkpoint.write(path)
+            c.finish()
+            self.assertIsNone(c.status()["blocked"])
+            c.audit()
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ static void test_killed_training_goes_on(void **state)
 {
 	struct peers *p = *state;
 	checkpoint_make();
-	model.epochs = 60;
+	model.epochs = 30;
 	trainer_train(p);
 	wait_for(p, &p->coordinator.hello_count, 1);
 	train_lease(p, FOLD_COUNT, 1);
