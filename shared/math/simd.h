@@ -14,10 +14,11 @@
 		       optimize("O3", "no-math-errno")))
 /* The same for results that may depend on the processor in their last bits: multiplications
  * fused with additions, and sums in the order that suits the registers (omp simd). Files that use
- * it are compiled with -fno-trapping-math, which this attribute does not do. */
+ * it are compiled with -fno-trapping-math and -fno-math-errno, which GCC does not take from here.
+ */
 #define SIMD_FUSED_VERSIONS                                                                        \
 	__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),               \
-		       optimize("O3", "no-math-errno", "fp-contract=fast")))
+		       optimize("O3", "fp-contract=fast")))
 #else
 #define SIMD_VERSIONS
 #define SIMD_FUSED_VERSIONS

@@ -57,7 +57,7 @@ static const struct size_key BERT_SIZES[] = {
     {"type_vocab_size", 2, 1, TYPES_MAX, AT(types)},
     VOCABULARY_KEY,
     POSITIONS_KEY,
-    {NULL},
+    {0},
 };
 
 static const struct rate_key BERT_RATES[] = {
@@ -66,7 +66,7 @@ static const struct rate_key BERT_RATES[] = {
     {"attention_probs_dropout_prob", 0.1, 0, DROPOUT_MAX, AT(dropout_attention)},
     {"classifier_dropout", NAN, 0, DROPOUT_MAX, AT(dropout_head)},
     INITIALIZER_KEY,
-    {NULL},
+    {0},
 };
 
 static const struct size_key DISTILBERT_SIZES[] = {
@@ -76,7 +76,7 @@ static const struct size_key DISTILBERT_SIZES[] = {
     {"hidden_dim", -1, 1, INTERMEDIATE_MAX, AT(intermediate)},
     VOCABULARY_KEY,
     POSITIONS_KEY,
-    {NULL},
+    {0},
 };
 
 static const struct rate_key DISTILBERT_RATES[] = {
@@ -84,7 +84,7 @@ static const struct rate_key DISTILBERT_RATES[] = {
     {"attention_dropout", 0.1, 0, DROPOUT_MAX, AT(dropout_attention)},
     {"seq_classif_dropout", 0.2, 0, DROPOUT_MAX, AT(dropout_head)},
     INITIALIZER_KEY,
-    {NULL},
+    {0},
 };
 
 static const struct family {

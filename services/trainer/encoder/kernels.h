@@ -29,6 +29,7 @@ struct norm_stats {
 };
 
 /* ret = LN(x) for `rows` rows; `row_keys` (rows) and `d` as below: dropout after it, NULL: none.
+ * `ret` may be x.
  * (Embeddings: x is the sum of the three tables' rows.) */
 void kernel_norm(const struct norm *n, const float *x, size_t rows, const struct dropout *d,
 		 const uint64_t *row_keys, float *ret, bf16 *ret_half,
@@ -41,8 +42,8 @@ void kernel_residual_norm(const struct norm *n, const float *bias, const float *
 			  float *sum, float *ret, bf16 *ret_half, struct norm_stats *ret_stats);
 
 /* Backward of both. `dy`: gradient of LN's output; `x`: its input. Adds to `dgamma`, `dbeta`
- * (columns) and writes dx. With `ret_branch` or `ret_branch_half` also the gradient of the
- * branch, dropout(dx), and adds its column sums to `dbias`. */
+ * (columns) and writes dx, which may be dy. With `ret_branch` or `ret_branch_half` also the
+ * gradient of the branch, dropout(dx), and adds its column sums to `dbias`. */
 void kernel_norm_backward(const struct norm *n, const float *dy, const float *x,
 			  const struct norm_stats *stats, size_t rows, const struct dropout *d,
 			  const uint64_t *row_keys, float *dgamma, float *dbeta, float *ret_dx,

@@ -329,7 +329,7 @@ ROW_INLINE void attention_backward(const struct attention *a, size_t head, const
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define VERSIONS 1
 #pragma GCC push_options
-#pragma GCC optimize("O3", "no-math-errno", "fp-contract=fast")
+#pragma GCC optimize("O3", "fp-contract=fast")
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4")
 #define WIDTH 16

@@ -27,7 +27,7 @@ static const struct module EMBEDDINGS[] = {
     {"embeddings.position_embeddings", PARAMETER_POSITION, NONE, 0, 0, false},
     {"embeddings.token_type_embeddings", PARAMETER_TYPE, NONE, 0, 0, false},
     {"embeddings.LayerNorm", PARAMETER_EMBED_GAMMA, PARAMETER_EMBED_BETA, 0, 0, true},
-    {NULL},
+    {0},
 };
 
 static const struct module BERT_LAYER[] = {
@@ -40,7 +40,7 @@ static const struct module BERT_LAYER[] = {
     {"intermediate.dense", PARAMETER_UP_WEIGHT, PARAMETER_UP_BIAS, 0, 0, false},
     {"output.dense", PARAMETER_DOWN_WEIGHT, PARAMETER_DOWN_BIAS, 0, 0, false},
     {"output.LayerNorm", PARAMETER_OUT_GAMMA, PARAMETER_OUT_BETA, 0, 0, true},
-    {NULL},
+    {0},
 };
 
 static const struct module DISTILBERT_LAYER[] = {
@@ -53,7 +53,7 @@ static const struct module DISTILBERT_LAYER[] = {
     {"ffn.lin1", PARAMETER_UP_WEIGHT, PARAMETER_UP_BIAS, 0, 0, false},
     {"ffn.lin2", PARAMETER_DOWN_WEIGHT, PARAMETER_DOWN_BIAS, 0, 0, false},
     {"output_layer_norm", PARAMETER_OUT_GAMMA, PARAMETER_OUT_BETA, 0, 0, true},
-    {NULL},
+    {0},
 };
 
 #define DENSE(name)                                                                                \
