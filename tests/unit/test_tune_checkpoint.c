@@ -218,8 +218,7 @@ static void test_a_damaged_one_does_not_count(void **state)
 	assert_int_equal(stat(PATH, &stat_now), 0);
 	const long size = (long)stat_now.st_size;
 	/* Negative: cut there. */
-	const long damages[] = {0,  9,	  12,	    20,	      30, 45,  50,	   60,
-				64, 1000, size / 2, size - 1, -1, -64, -(size - 1)};
+	const long damages[] = {0, 12, 20, 50, 64, size / 2, size - 1, -1, -64, -(size - 1)};
 	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
 		if (damages[i] < 0)
 			assert_int_equal(truncate(PATH, -damages[i]), 0);
