@@ -138,6 +138,15 @@ static void start_turn(struct team *t, void (*work)(void *, size_t, size_t), voi
 	}
 }
 
+/* No handler may run on a thread that works: libraries of generated code, oneDNN for one, borrow
+ * the stack pointer, and a handler would write over their data. */
+static void signals_block(sigset_t *ret_before)
+{
+	sigset_t all;
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, ret_before);
+}
+
 enum err team_new(size_t worker_count, struct team **ret_team)
 {
 	assert(worker_count > 0);
@@ -155,10 +164,8 @@ enum err team_new(size_t worker_count, struct team **ret_team)
 	pthread_cond_init(&t->begin, NULL);
 	pthread_cond_init(&t->end, NULL);
 
-	/* Signals are for the threads that expect them. */
-	sigset_t all, before;
-	sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigset_t before;
+	signals_block(&before);
 	int failed = 0;
 	for (size_t i = 1; i < worker_count && !failed; i++) {
 		workers[i] = (struct worker){.team = t, .number = i};
@@ -197,13 +204,14 @@ void team_run(struct team *t, void (*work)(void *context, size_t worker, size_t 
 	      void *context)
 {
 	assert(work);
-	if (t->size == 1) {
-		work(context, 0, 1);
-		return;
-	}
-	start_turn(t, work, context);
+	sigset_t before;
+	signals_block(&before);
+	if (t->size > 1)
+		start_turn(t, work, context);
 	work(context, 0, t->size);
-	wait_for_others(t);
+	if (t->size > 1)
+		wait_for_others(t);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void team_share(size_t count, size_t grain, size_t worker, size_t worker_count, size_t *ret_first,

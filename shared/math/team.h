@@ -18,7 +18,7 @@ void team_free(struct team *t);
 size_t team_size(const struct team *t);
 
 /* Calls work(context, worker, worker_count) once on each thread, worker = 0 .. size-1, and
- * returns when all have returned. Not to be called from within `work`. */
+ * returns when all have returned. Signals wait until then. Not to be called from within `work`. */
 void team_run(struct team *t, void (*work)(void *context, size_t worker, size_t worker_count),
 	      void *context);
 

@@ -2,11 +2,14 @@
 #include "math/team.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -122,13 +125,48 @@ static void test_share(void **state)
 			}
 }
 
+static atomic_bool handled;
+
+static void handle(int number)
+{
+	(void)number;
+	atomic_store(&handled, true);
+}
+
+static void raise_in_work(void *context, size_t worker, size_t worker_count)
+{
+	(void)worker_count;
+	if (worker != 0)
+		return;
+	(void)kill(getpid(), SIGUSR1);
+	*(bool *)context = atomic_load(&handled);
+}
+
+/* A handler runs after the work, not on top of it. */
+static void test_signals_wait(void **state)
+{
+	(void)state;
+	struct sigaction action = {.sa_handler = handle}, before;
+	assert_int_equal(0, sigaction(SIGUSR1, &action, &before));
+	for (size_t size = 1; size <= 2; size++) {
+		struct team *t;
+		bool within = true;
+		atomic_store(&handled, false);
+		assert_int_equal(ERR_OK, team_new(size, &t));
+		team_run(t, raise_in_work, &within);
+		team_free(t);
+		assert_false(within);
+		assert_true(atomic_load(&handled));
+	}
+	assert_int_equal(0, sigaction(SIGUSR1, &before, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_each_worker_once),
-	    cmocka_unit_test(test_sleepers),
-	    cmocka_unit_test(test_idle_costs_nothing),
-	    cmocka_unit_test(test_share),
+	    cmocka_unit_test(test_each_worker_once),   cmocka_unit_test(test_sleepers),
+	    cmocka_unit_test(test_idle_costs_nothing), cmocka_unit_test(test_share),
+	    cmocka_unit_test(test_signals_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
