@@ -2,6 +2,7 @@
  * freeal predict: labels new text with a trained model.
  */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/limits.h"
 #include "cli/commands.h"
@@ -27,6 +28,7 @@
 #define MODEL_DEFAULT "out/model"
 #define TEXT_DEFAULT "text"
 #define BATCH_ROWS 1024
+#define SAY_MS 5000u
 #define BATCH_BYTES CHUNK_BYTES_TARGET
 #define BATCH_BYTES_MAX (BATCH_BYTES + SAMPLE_BYTES_MAX)
 #define LINE_BYTES_MAX (BATCH_BYTES_MAX * 6u)
@@ -52,6 +54,7 @@ struct predict {
 	size_t label_count;
 	struct score score;
 	struct batch *batch;
+	uint64_t done, said_ms; /* texts; when that was said last */
 };
 
 /* What can be told before the trainer is started. */
@@ -282,6 +285,21 @@ static enum err batch_write(struct predict *p, const Freeal__PredictReply *reply
 	return e;
 }
 
+/* A large model takes long: people see that it goes on. */
+static void predict_say(struct predict *p)
+{
+	struct clock clock = clock_system();
+	uint64_t now_ms = clock_mono_ms(&clock);
+	char count[32];
+	p->done += p->batch->count;
+	if (p->said_ms == 0)
+		p->said_ms = now_ms;
+	if (now_ms - p->said_ms < SAY_MS || !isatty(STDERR_FILENO))
+		return;
+	console_say("%s texts are labelled", console_count(count, p->done));
+	p->said_ms = now_ms;
+}
+
 static enum err batch_predict(struct predict *p, struct err_msg *msg)
 {
 	struct batch *b = p->batch;
@@ -304,6 +322,7 @@ static enum err batch_predict(struct predict *p, struct err_msg *msg)
 	else
 		e = batch_write(p, reply, msg);
 	frame_free(frame);
+	predict_say(p);
 	b->count = 0;
 	buf_reset(&b->texts);
 	buf_reset(&b->ids);

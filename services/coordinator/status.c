@@ -91,7 +91,7 @@ static json_t *status_json(struct coordinator *c)
 	phase_progress(c, &done, &total);
 	double seconds = (double)(c->now_ms - c->phase_began_ms) / 1000.0;
 	uint64_t fresh = c->agenda ? agenda_settled(c->agenda) - c->phase_settled_at_begin : 0;
-	if (few_trainings(c))
+	if (few_trainings(c) || c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE)
 		fresh = done;
 	bool paused = phase_asks(c->state.phase) && coordinator_requests_left(c) == 0 &&
 		      lease_count(c->leases) == 0;
