@@ -166,7 +166,9 @@ static uint64_t loop_tick(struct loop *l)
 {
 	jobs_tick(l);
 	project_check(l);
-	struct job *running = job_running_heavy(l);
+	const struct job *running = job_running_heavy(l);
+	for (const struct job *j = l->jobs; j && !running; j = j->next)
+		running = j->state == JOB_RUNNING ? j : NULL;
 	worker_progress_set(l->worker, running ? atomic_load(&running->done) : 0,
 			    running ? atomic_load(&running->total) : 0);
 	uint64_t next_ms = l->now_ms + POLL_MS_MAX;
