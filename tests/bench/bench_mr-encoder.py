@@ -30,9 +30,10 @@ def peer_accuracies():
     return [run["test_accuracy"] for run in kept["plain"]["runs"]] if "plain" in kept else []
 
 
-def plain(folder, data, d, seeds, threads):
+def plain(folder, data, d, seeds, threads, count):
     """freeal's plain cross-entropy on the valid labels; test accuracies."""
-    rows = [row for row in encoder_sides.mr_rows(data) if row[0] >= 0]
+    rows = [row for row in bench_mr.spread_rows(encoder_sides.mr_rows(data), count)
+            if row[0] >= 0]
     torch_peer.write_table(folder / "plain.tsv", rows)
     torch_peer.write_table(folder / "test.tsv", [(-1, False, text, "") for text in d["test_texts"]])
     accuracies = []
@@ -53,7 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--seeds", type=int, default=5, help="seeds 1 .. N")
-    parser.add_argument("--rows", type=int, help="the first so many training rows, for a short look")
+    parser.add_argument("--rows", type=int, help="about so many training rows, for a short look")
     parser.add_argument("--no-plain", action="store_true", help="without freeal's plain cross-entropy")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -72,7 +73,7 @@ def main():
     for name in mine[0]:
         table.add(name, harness.mean(row[name] for row in mine), bench_mr.UNITS.get(name, "share"),
                   peer=peer if name == "test_accuracy" else None, note=NOTES.get(name, ""))
-    own = [] if options.no_plain else plain(folder, data, d, seeds, options.threads)
+    own = [] if options.no_plain else plain(folder, data, d, seeds, options.threads, options.rows)
     if own:
         table.add("plain_accuracy", statistics.mean(own), "share", peer=peer,
                   note=f"{spread(own)}; peer {spread(theirs) if theirs else '-'}")

@@ -25,11 +25,16 @@ def read_csv(path):
         return list(csv.reader(file))
 
 
+def spread_rows(rows, count):
+    """About `count` of them, evenly spread, for a short look; None: all."""
+    return rows[::max(1, len(rows) // count)] if count else rows
+
+
 def prepare(folder, data, count=None):
-    """Writes train.csv (of `count` rows, else all), test.csv and recordings; returns texts, labels
-    and golds as numbers."""
-    gold_rows = read_csv(data / "train_gold.csv")[:count]
-    answer_rows = read_csv(data / "train_chatgpt_backtranslated.csv")[:count]
+    """Writes train.csv (of about `count` rows, else all), test.csv and recordings; returns texts,
+    labels and golds as numbers."""
+    gold_rows = spread_rows(read_csv(data / "train_gold.csv"), count)
+    answer_rows = spread_rows(read_csv(data / "train_chatgpt_backtranslated.csv"), count)
     test_rows = read_csv(data / "test_gold.csv")
     assert [row[1] for row in gold_rows] == [row[1] for row in answer_rows]
     harness.write_csv(folder / "train.csv", ["text", "label", "back_translation"],
