@@ -4,8 +4,9 @@
 #	build   what it takes to compile them
 #	image   what the container image needs besides
 #	base    what docker/base-image.sh needs where no registry answers
+#	mpi     what a build with -DWITH_MPI=ON needs besides
 #	test    what the tests and benchmarks need besides
-# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|test ...
+# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|mpi|test ...
 set -eu
 
 # A|B: one of them, the first that there is.
@@ -16,9 +17,10 @@ build="cmake g++ gcc libc6-dev libcurl4-openssl-dev libdnnl-dev libjansson-dev l
 	libzmq3-dev ninja-build pkg-config protobuf-c-compiler protobuf-compiler zlib1g-dev"
 image="tini"
 base="debootstrap"
+mpi="libopenmpi-dev openmpi-bin"
 test="ca-certificates curl git libcmocka-dev procps python3 python3-venv sqlite3"
 
-[ $# -gt 0 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 wanted=""
 for set in "$@"; do
 	case $set in
@@ -26,8 +28,9 @@ for set in "$@"; do
 	build) wanted="$wanted $build" ;;
 	image) wanted="$wanted $image" ;;
 	base) wanted="$wanted $base" ;;
+	mpi) wanted="$wanted $mpi" ;;
 	test) wanted="$wanted $build $test" ;;
-	*) echo "install-deps.sh: unknown set '$set': use run, build, image, base or test" >&2; exit 2 ;;
+	*) echo "install-deps.sh: unknown set '$set': use run, build, image, base, mpi or test" >&2; exit 2 ;;
 	esac
 done
 

@@ -1,6 +1,7 @@
 """What each part of the encoder's recipe brings, at equal compute, paired over seeds.
 
-MiniLM, test accuracy. Each variant switches parts on or off and trains for as many epochs as its
+MiniLM. What decides is the mean log-likelihood of the LLM's labels on training rows that were held
+out, a quarter drawn by the seed; test accuracy is reported beside it. Each variant switches parts on or off and trains for as many epochs as its
 budget allows; the unit is one forward pass over one text of each row, a training pass is three.
 MR with ChatGPT's recorded labels and back-translations; BABE with GPT-3.5's zero-shot answers; TREC
 with answers that `simulate` draws (60 % right).
@@ -28,6 +29,7 @@ CROSS_FIT = 4  # an epoch on each half, and the other half's probabilities
 VECTORS = 1
 TRAIN = 3
 SHORT_EPOCHS = 3
+HELD_OUT = 0.25
 
 # Which clean set ("all": every label is trusted; "views": mixture over the out-of-fold losses of
 # n-grams and frozen vectors; "crossfit": over these and the fine-tuned halves), second views,
@@ -112,16 +114,30 @@ def train(folder, rows, clean, variant, seed, epochs, test_table, classes, optio
     return encoder_sides.probabilities(folder / "variant.f32", classes)
 
 
+def split(rows, seed):
+    """Rows to train on, and labelled ones to judge by."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    held = {i for i in order[:round(HELD_OUT * len(rows))] if rows[i][0] >= 0}
+    return [row for i, row in enumerate(rows) if i not in held], [rows[i] for i in sorted(held)]
+
+
+def log_likelihood(probabilities, rows):
+    labels = [row[0] for row in rows]
+    return float(np.mean(np.log(np.maximum(probabilities[np.arange(len(rows)), labels], 1e-12))))
+
+
 def measure_seed(folder, name, seed, options):
-    """Test accuracy of each variant for one seed; the clean sets' share."""
+    """Each variant's log-likelihood and test accuracy for one seed."""
     rows, test, classes = SETS[name](folder, harness.data_folder(), seed)
     if options.rows:
         drawn = np.random.default_rng(0).permutation(len(rows))[:options.rows]
         rows = [rows[i] for i in drawn]
+    rows, held = split(rows, seed)
     labels = np.array([row[0] for row in rows])
     gold = np.array([label for _, label in test])
     torch_peer.write_table(folder / "rows.tsv", [(row[0], True, *row[1:]) for row in rows])
-    torch_peer.write_table(folder / "test.tsv", [(-1, False, text, "") for text, _ in test])
+    torch_peer.write_table(folder / "test.tsv", [(-1, False, text, "") for text, _ in test]
+                           + [(-1, False, row[1], "") for row in held])
     clean = clean_sets(folder, folder / "rows.tsv", labels, seed, classes, options)
     result = {}
     for variant_name in options.variant or VARIANTS:
@@ -129,11 +145,22 @@ def measure_seed(folder, name, seed, options):
         epochs, units = epochs_of(variant_name, clean[variant[0]], options.budget)
         start = time.monotonic()
         predicted = train(folder, rows, clean[variant[0]], variant, seed, epochs, folder / "test.tsv", classes,
-                          options).argmax(axis=1)
-        result[variant_name] = {"accuracy": float(np.mean(predicted == gold)), "epochs": epochs, "units": units,
-                                "seconds": time.monotonic() - start}
+                          options)
+        accuracy = float(np.mean(predicted[:len(gold)].argmax(axis=1) == gold))
+        result[variant_name] = {"likelihood": log_likelihood(predicted[len(gold):], held), "accuracy": accuracy,
+                                "epochs": epochs, "units": units, "seconds": time.monotonic() - start}
         print(f"{name} seed {seed} {variant_name}: {result[variant_name]}", flush=True)
     return result
+
+
+def table_add(table, figure, found, variant, measure, unit, compute):
+    """Adds the variant's mean over the seeds beside plain's, with the paired difference."""
+    own = [seed[variant][measure] for seed in found]
+    base = [seed["plain"][measure] for seed in found]
+    gains = [a - b for a, b in zip(own, base)]
+    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
+    table.add(figure, statistics.mean(own), unit, peer=statistics.mean(base),
+              note=f"{statistics.mean(gains):+.4f} ± {error:.4f}; {compute}")
 
 
 def main():
@@ -150,20 +177,16 @@ def main():
     if options.variant and "plain" not in options.variant:
         options.variant.insert(0, "plain")
     everything = {}
-    table = figures.Figures(f"ablation: test accuracy at {options.budget:g} units a row, means over {options.seeds} "
-                            "seeds; peer: plain cross-entropy")
+    table = figures.Figures(f"ablation at {options.budget:g} units a row, means over {options.seeds} seeds; "
+                            "peer: plain cross-entropy")
     for name in options.set or SETS:
         folder = harness.work_folder(f"ablation-{name}")
         found = [measure_seed(folder, name, seed, options) for seed in range(1, options.seeds + 1)]
         everything[name] = found
-        base = [seed["plain"]["accuracy"] for seed in found]
         for variant in found[0]:
-            own = [seed[variant]["accuracy"] for seed in found]
-            gains = [a - b for a, b in zip(own, base)]
-            error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
-            table.add(f"{name}_{variant}", statistics.mean(own), "share", peer=statistics.mean(base),
-                      note=f"{statistics.mean(gains):+.4f} ± {error:.4f}; {found[0][variant]['epochs']} epochs, "
-                           f"{found[0][variant]['units']:.1f} units")
+            compute = f"{found[0][variant]['epochs']} epochs, {found[0][variant]['units']:.1f} units"
+            table_add(table, f"{name}_{variant}_likelihood", found, variant, "likelihood", "nats", compute)
+            table_add(table, f"{name}_{variant}_accuracy", found, variant, "accuracy", "share", compute)
     with open(harness.WORK / "ablation.json", "w", encoding="utf-8") as out:
         json.dump(everything, out, indent=1)
     table.finish(options.json)
