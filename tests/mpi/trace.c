@@ -97,6 +97,7 @@ static void lead(uint32_t frozen)
 	how.epochs = 10;
 	how.batch_rows = BATCH;
 	how.views = TUNE_VIEWS_ALL;
+	how.mixup = true;
 	struct network_limits limits = tune_limits(&how, &data, TOKENS_MAX, frozen);
 	if (parameters_init(&p, &config, CLASSES) || team_new(2, &team) ||
 	    network_new(&p, &limits, team, PRECISION_FP32, &n, &msg))

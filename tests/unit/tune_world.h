@@ -52,6 +52,9 @@ static inline void world_init(struct world *w)
 		      .initializer_range = 0.02f},
 	    .config = tune_config_default(),
 	};
+	w->config.mixup = true;
+	w->config.rate = 5e-5;
+	w->config.robust.noisy_weight = 0.25;
 	for (size_t v = 0; v < 2; v++)
 		for (size_t r = 0; r < ROWS; r++) {
 			size_t at = w->offsets[v][r], tokens = 4 + rng_below(&rng, TOKENS_MAX - 3);

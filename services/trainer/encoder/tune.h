@@ -25,7 +25,7 @@ enum tune_views {
 struct tune_config {
 	uint32_t epochs;
 	uint32_t batch_rows;
-	double rate;
+	double rate;	    /* 0: by the network's width, tune_rate */
 	double rate_warmup; /* share of the steps; then the rate falls linearly to 0 */
 	struct optimizer_config optimizer;
 	/* Warm-up, ramp, mixup shape, temperature, noisy weight, flatten and seed of it count. */
@@ -37,6 +37,9 @@ struct tune_config {
 		     * the epoch before, as training made them */
 	size_t cache_bytes_max; /* frozen layers' states of all rows are kept if they fit in */
 };
+
+/* 1e-4 up to 512 hidden columns, 5e-5 above: wider networks take smaller steps. */
+double tune_rate(uint32_t hidden);
 
 struct tune_config tune_config_default(void); /* the final training's */
 struct tune_config tune_config_paper(void);   /* FreeAL's own (algorithm of the paper) */
