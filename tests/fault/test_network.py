@@ -58,7 +58,7 @@ class Network(unittest.TestCase):
         cluster.audit()
 
     def test_the_same_labels_with_keys_and_restarts(self):
-        with Cluster(tcp=True, annotators=2, latency_ms=SLOW_LLM) as cluster:
+        with Cluster(tcp=True, annotators=2, latency_ms=5 * SLOW_LLM) as cluster:
             cluster.run(self.rows)
             cluster.wait_phase("annotate", done=50)
             cluster["coordinator"].restart()

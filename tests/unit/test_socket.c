@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define MESSAGE_COUNT 20000
+#define MESSAGE_COUNT 40000
 
 struct signaller {
 	pthread_t thread, target;
