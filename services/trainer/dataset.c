@@ -343,6 +343,14 @@ void dataset_view_close(struct dataset_view *v)
 	free(v);
 }
 
+bool dataset_view_augmented(const struct dataset_view *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		if (v->augmented_bytes[i] > 0)
+			return true;
+	return false;
+}
+
 static enum err changes_apply(struct store_cursor *c, uint64_t change_count, int32_t *labels,
 			      size_t count)
 {

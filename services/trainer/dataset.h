@@ -63,6 +63,8 @@ struct dataset_view {
 enum err dataset_view_open(struct dataset *d, uint64_t first, size_t count,
 			   struct dataset_view **ret_view) WARN_UNUSED;
 void dataset_view_close(struct dataset_view *v);
+/* Whether any of them has an augmented text. */
+bool dataset_view_augmented(const struct dataset_view *v);
 
 /* Fills `labels` (count) with the class ids of samples 0 .. count-1 after the first
  * `change_count` changes; -1 where there is none. ERR_NOT_FOUND: fewer are here. */

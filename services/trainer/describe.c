@@ -77,12 +77,6 @@ static enum err probe_init(struct probe *p, size_t count, struct err_msg *msg)
 	return ERR_OK;
 }
 
-static double seconds_now(void)
-{
-	struct clock clock = clock_system();
-	return (double)clock_mono_ms(&clock) / 1000.0;
-}
-
 /* Seconds that `steps` steps of a plain training take, with all that is around them. */
 static enum err steps_time(struct encoder *e, const struct probe *p, size_t steps,
 			   double *ret_seconds, struct err_msg *msg)
@@ -97,10 +91,10 @@ static enum err steps_time(struct encoder *e, const struct probe *p, size_t step
 	enum err err = encoder_data_new(e, p->texts, p->sizes, NULL, NULL, rows, &data, msg);
 	if (err)
 		return err;
-	double start = seconds_now();
+	double start = clock_seconds();
 	err = encoder_fold_train(e, data, p->labels, p->held_out, CLASSES, &config, NULL, NULL,
 				 probs, msg);
-	*ret_seconds = seconds_now() - start;
+	*ret_seconds = clock_seconds() - start;
 	encoder_data_free(data);
 	return err;
 }
@@ -146,10 +140,10 @@ static enum err embed_rate(struct encoder *e, const struct probe *p, double *ret
 	enum err err = ERR_OK;
 	/* The first time includes what is done once. */
 	for (int i = 0; !err && i < 2; i++) {
-		start = seconds_now();
+		start = clock_seconds();
 		err = encoder_embed(e, p->texts, p->sizes, EMBED_ROWS, NULL, vectors, msg);
 	}
-	double seconds = seconds_now() - start;
+	double seconds = clock_seconds() - start;
 	*ret_rate = EMBED_ROWS / (seconds > 1e-3 ? seconds : 1e-3);
 	free(vectors);
 	return err;

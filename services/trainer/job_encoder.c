@@ -123,9 +123,7 @@ static enum err data_ensure(struct job *j, struct job_context *c)
 	enum err e = job_view_open(j, c, 0, (size_t)c->sample_count, &v);
 	if (e)
 		return e;
-	bool any = false;
-	for (size_t i = 0; i < v->count && !any; i++)
-		any = v->augmented_bytes[i] > 0;
+	bool any = dataset_view_augmented(v);
 	e = encoder_data_new(c->encoder, v->texts, v->text_bytes, any ? v->augmented : NULL,
 			     any ? v->augmented_bytes : NULL, v->count, &c->data, &j->msg);
 	dataset_view_close(v);

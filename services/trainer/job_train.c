@@ -12,12 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static double seconds_now(void)
-{
-	struct clock clock = clock_system();
-	return (double)clock_mono_ms(&clock) / 1000.0;
-}
-
 static struct ngram_config config_make(const struct job *j, const struct job_context *c)
 {
 	struct ngram_config config = ngram_config_default();
@@ -127,11 +121,8 @@ static enum err augmented_load(struct job *j, struct job_context *c, struct feat
 	enum err e = job_view_open(j, c, 0, (size_t)c->sample_count, &v);
 	if (e)
 		return e;
-	bool any = false;
-	for (size_t i = 0; i < v->count && !any; i++)
-		any = v->augmented_bytes[i] > 0;
 	*ret_features = NULL;
-	if (any)
+	if (dataset_view_augmented(v))
 		e = features_like(c->features, v->augmented, v->augmented_bytes, v->count,
 				  ret_features, &j->msg);
 	dataset_view_close(v);
@@ -248,7 +239,7 @@ static enum err samples_ensure(struct job *j, struct job_context *c,
 enum err job_train(struct job *j, struct job_context *c)
 {
 	const Freeal__TrainOrder *order = j->work->train;
-	double start_s = seconds_now();
+	double start_s = clock_seconds();
 	int32_t *labels = NULL;
 	enum err e = samples_ensure(j, c, order);
 	if (!e)
@@ -256,6 +247,6 @@ enum err job_train(struct job *j, struct job_context *c)
 	if (!e)
 		e = order->final ? final_train(j, c, labels) : fold_train(j, c, labels);
 	free(labels);
-	j->outcome.seconds = seconds_now() - start_s;
+	j->outcome.seconds = clock_seconds() - start_s;
 	return e;
 }

@@ -34,6 +34,11 @@ uint64_t clock_wall_ms(const struct clock *c)
 	return c->wall_ms(c->context);
 }
 
+double clock_seconds(void)
+{
+	return (double)system_ms(CLOCK_MONOTONIC) / 1000.0;
+}
+
 void clock_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attributes;

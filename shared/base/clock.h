@@ -18,6 +18,8 @@ struct clock {
 struct clock clock_system(void);
 uint64_t clock_mono_ms(const struct clock *c);
 uint64_t clock_wall_ms(const struct clock *c);
+/* The system's monotonic time in seconds, to measure how long work takes. */
+double clock_seconds(void);
 
 /* A condition whose timed waits go by the monotonic clock, and when such a wait ends. */
 void clock_cond_init(pthread_cond_t *cond);

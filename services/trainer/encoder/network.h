@@ -71,7 +71,8 @@ void network_cancel(struct network *n, const atomic_bool *cancel);
 void network_forward(struct network *n, const struct batch *b, const struct dropout_step *d);
 /* The embeddings and the frozen layers alone, for network_frozen_states. */
 void network_forward_frozen(struct network *n, const struct batch *b);
-/* network_forward, but from the states that enter layer `frozen` (token_count, hidden). */
+/* network_forward, but from the states that enter layer `frozen` (token_count, hidden); NULL:
+ * from the texts. */
 void network_forward_from(struct network *n, const struct batch *b, const float *states,
 			  const struct dropout_step *d);
 /* The states that enter layer `frozen`, of the last network_forward or

@@ -223,6 +223,10 @@ static void states_copy_rows(void *context, size_t worker, size_t row_first, siz
 void network_forward_from(struct network *n, const struct batch *b, const float *states,
 			  const struct dropout_step *d)
 {
+	if (!states) {
+		network_forward(n, b, d);
+		return;
+	}
 	assert(n->limits.frozen > 0);
 	forward_begin(n, b, d);
 	struct states_copy copy = {n, states};

@@ -45,10 +45,7 @@ void ranks_free(struct ranks *r)
 void ranks_forward(struct ranks *r, const struct batch *b, const float *states,
 		   const struct dropout_step *d, float *ret_sentences)
 {
-	if (states)
-		network_forward_from(r->network, b, states, d);
-	else
-		network_forward(r->network, b, d);
+	network_forward_from(r->network, b, states, d);
 	network_sentences(r->network, b, ret_sentences);
 }
 

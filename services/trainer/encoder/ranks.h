@@ -31,7 +31,7 @@ enum err ranks_new(struct network *n, struct optimizer *o, const struct optimize
 		   struct ranks **ret_ranks, struct err_msg *msg) WARN_UNUSED;
 void ranks_free(struct ranks *r);
 
-/* network_forward and network_sentences; with `states` network_forward_from. */
+/* network_forward_from and network_sentences. */
 void ranks_forward(struct ranks *r, const struct batch *b, const float *states,
 		   const struct dropout_step *d, float *ret_sentences);
 /* network_backward of the batch of the last ranks_forward, and the sum of all gradients, the

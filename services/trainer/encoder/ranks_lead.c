@@ -158,10 +158,7 @@ void ranks_forward(struct ranks *r, const struct batch *b, const float *states,
 		share_forward(&r->share, b, (float *)(uintptr_t)states, d, ret_sentences);
 		return;
 	}
-	if (states)
-		network_forward_from(r->network, b, states, d);
-	else
-		network_forward(r->network, b, d);
+	network_forward_from(r->network, b, states, d);
 	network_sentences(r->network, b, ret_sentences);
 }
 

@@ -142,10 +142,7 @@ void share_forward(struct share *s, const struct batch *b, float *states,
 	if (states)
 		rows_scatter(s, states, true);
 	if (s->own.text_count > 0) {
-		if (states)
-			network_forward_from(s->network, &s->own, states, d);
-		else
-			network_forward(s->network, &s->own, d);
+		network_forward_from(s->network, &s->own, states, d);
 		network_sentences(s->network, &s->own, sentences);
 	}
 	rows_gather(s, sentences);
