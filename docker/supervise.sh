@@ -20,6 +20,7 @@ PAUSE_S_MAX=16
 name=$1
 shift
 child=""
+child_signal=TERM
 stopping=""
 signalled=""
 
@@ -39,9 +40,20 @@ on_stop()
 {
 	stopping=1
 	signalled=1
-	[ -z "$child" ] || kill -TERM "$child" 2>/dev/null
+	[ -z "$child" ] || kill "-$child_signal" "$child" 2>/dev/null
 }
 trap on_stop TERM INT
+
+# Starts $2... as the child, which the signal $1 ends. A signal that came before the child had
+# its name is passed on here: on_stop could not.
+child_start()
+{
+	child_signal=$1
+	shift
+	"$@" &
+	child=$!
+	[ -z "$stopping" ] || kill "-$child_signal" "$child" 2>/dev/null
+}
 
 # Waits for the child; the status is in $status. A trapped signal cuts `wait` short.
 child_wait()
@@ -58,6 +70,14 @@ child_wait()
 	child=""
 }
 
+# Sleeps $1 seconds, or until this script is told to stop. KILL, because a copy of this shell
+# that has not become `sleep` yet would take TERM for one of its own traps and forget it.
+nap()
+{
+	child_start KILL sleep "$1"
+	child_wait
+}
+
 # Ends with the exit code $1, now or when it does not make Docker start everything again.
 finish()
 {
@@ -66,9 +86,7 @@ finish()
 	*:always | *:unless-stopped)
 		[ -n "$stopping" ] || say "$name has ended with exit code $1; mend it and start it again"
 		while [ -z "$stopping" ]; do
-			sleep 3600 &
-			child=$!
-			child_wait
+			nap 3600
 		done
 		;;
 	esac
@@ -78,9 +96,7 @@ finish()
 crashes=0
 while :; do
 	started=$(now)
-	"$@" &
-	child=$!
-	[ -z "$stopping" ] || kill -TERM "$child" 2>/dev/null
+	child_start TERM "$@"
 	child_wait
 	code=$status
 	if [ "$code" -gt 128 ] && [ "$code" -ne 130 ]; then
@@ -101,8 +117,6 @@ while :; do
 	pause=$((1 << (crashes - 1)))
 	[ "$pause" -le "$PAUSE_S_MAX" ] || pause=$PAUSE_S_MAX
 	say "$name $how; starts again in $pause s ($crashes of at most $((CRASHES_MAX - 1)) times in a row)"
-	sleep "$pause" &
-	child=$!
-	child_wait
+	nap "$pause"
 	[ -z "$stopping" ] || exit 0
 done
