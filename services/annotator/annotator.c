@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define STATUS_MS 5000
+#define CONCURRENCY_DEFAULT 64
+#define URL_BYTES_MAX 2048
 
 enum err annotator_new(const struct annotator_config *config, struct annotator **ret_annotator)
 {
@@ -41,10 +43,10 @@ void annotator_free(struct annotator *a)
 	free(a);
 }
 
-void annotator_connect(struct annotator *a, struct worker *worker, struct endpoint *endpoint)
+void annotator_connect(struct annotator *a, struct worker *worker, struct client *endpoint)
 {
 	a->worker = worker;
-	a->endpoint = endpoint;
+	a->client = endpoint;
 }
 
 void annotator_now_set(struct annotator *a, uint64_t now_ms)
@@ -60,6 +62,11 @@ bool annotator_dirty(const struct annotator *a)
 const Freeal__Llm *llm_of(const struct annotator *a, const struct ask *ask)
 {
 	return a->project->rounds[project_config_of(a->project, ask->work->name->round)]->llm;
+}
+
+const Freeal__Endpoint *endpoint_of(const struct annotator *a, const struct ask *ask)
+{
+	return a->project->endpoints[llm_of(a, ask)->endpoints[0]];
 }
 
 struct lane *lane_of(struct annotator *a, const struct ask *ask)
@@ -97,8 +104,13 @@ static bool project_usable(const Freeal__Project *p)
 	    p->n_rounds > ROUND_COUNT_MAX)
 		return false;
 	for (size_t i = 0; i < p->n_rounds; i++) {
-		if (!p->rounds[i]->llm)
+		const Freeal__Llm *llm = p->rounds[i]->llm;
+		if (!llm || llm->n_endpoints == 0)
 			return false;
+		for (size_t j = 0; j < llm->n_endpoints; j++) {
+			if (llm->endpoints[j] >= p->n_endpoints)
+				return false;
+		}
 	}
 	return true;
 }
@@ -106,8 +118,11 @@ static bool project_usable(const Freeal__Project *p)
 /* Requests in flight that a round may have. */
 static uint32_t concurrency_of(const struct annotator *a, uint32_t round)
 {
-	uint32_t n = a->project->rounds[round]->llm->concurrency;
-	if (n == 0 || n > a->config.concurrency_max)
+	const Freeal__Llm *llm = a->project->rounds[round]->llm;
+	uint32_t n = a->project->endpoints[llm->endpoints[0]]->concurrency;
+	if (n == 0)
+		n = CONCURRENCY_DEFAULT;
+	if (n > a->config.concurrency_max)
 		n = a->config.concurrency_max;
 	return n;
 }
@@ -215,23 +230,28 @@ static void ask_send(struct annotator *a, struct lane *l, struct ask *ask)
 		ask_failed(a, ask, "malformed", msg.text);
 		return;
 	}
-	const Freeal__Llm *llm = llm_of(a, ask);
+	const Freeal__Endpoint *endpoint = endpoint_of(a, ask);
+	char url[URL_BYTES_MAX];
 	ask->probe = l->throttle.blocked;
 	if (ask->probe)
 		throttle_probe_sent(&l->throttle, a->now_ms);
-	struct endpoint_request request = {.url = llm->url,
-					   .key_env = llm->key_env,
-					   .body = &body,
-					   .timeout_ms = llm->timeout_ms,
-					   .cookie = ask};
-	e = endpoint_send(a->endpoint, &request);
+	struct client_request request = {.url = url,
+					 .key_env = endpoint->key_env,
+					 .key_file = endpoint->key_file,
+					 .key_header = *endpoint->api_version != '\0',
+					 .body = &body,
+					 .timeout_ms = endpoint->timeout_ms,
+					 .cookie = ask};
+	e = client_url_write(endpoint, "/chat/completions", url, sizeof url);
+	if (!e)
+		e = client_send(a->client, &request);
 	buf_done(&body);
 	if (e) {
-		struct endpoint_reply none = {.transfer = TRANSFER_UNREACHABLE,
-					      .retry_after_ms = RETRY_AFTER_NONE,
-					      .error = err_str(e),
-					      .body = "",
-					      .sent_ms = a->now_ms};
+		struct client_reply none = {.transfer = TRANSFER_UNREACHABLE,
+					    .retry_after_ms = RETRY_AFTER_NONE,
+					    .error = err_str(e),
+					    .body = "",
+					    .sent_ms = a->now_ms};
 		if (e == ERR_NOT_FOUND) {
 			none.transfer = TRANSFER_NO_KEY;
 			none.error = "";

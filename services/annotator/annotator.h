@@ -5,8 +5,8 @@
 #ifndef FREEAL_ANNOTATOR_ANNOTATOR_H
 #define FREEAL_ANNOTATOR_ANNOTATOR_H
 
-#include "annotator/endpoint.h"
 #include "base/err.h"
+#include "llm/client.h"
 #include "wire/worker.h"
 
 #include <stdbool.h>
@@ -25,14 +25,14 @@ WARN_UNUSED enum err annotator_new(const struct annotator_config *config,
 void annotator_free(struct annotator *a);
 
 /* Both are borrowed and have to be set before anything else is called. */
-void annotator_connect(struct annotator *a, struct worker *worker, struct endpoint *endpoint);
+void annotator_connect(struct annotator *a, struct worker *worker, struct client *endpoint);
 
 /* Handlers for the worker and the endpoint; `context` is the annotator. */
 void annotator_project(void *context, const Freeal__Welcome *welcome);
 void annotator_lease(void *context, const Freeal__Work *work);
 void annotator_cancel(void *context, const Freeal__WorkName *name);
 void annotator_pool(void *context, const Freeal__Pool *pool);
-void annotator_done(void *context, void *cookie, const struct endpoint_reply *reply);
+void annotator_done(void *context, void *cookie, const struct client_reply *reply);
 
 /* The loop's time, to be set once a turn. */
 void annotator_now_set(struct annotator *a, uint64_t now_ms);

@@ -6,15 +6,15 @@
 #define FREEAL_ANNOTATOR_ANNOTATOR_IMPL_H
 
 #include "annotator/annotator.h"
-#include "annotator/answer.h"
 #include "annotator/lane.h"
 #include "annotator/pools.h"
 #include "base/limits.h"
+#include "llm/answer.h"
 
 struct annotator {
 	struct annotator_config config;
 	struct worker *worker;
-	struct endpoint *endpoint;
+	struct client *client;
 	Freeal__Project *project; /* NULL before the first Welcome */
 	struct answer_labels *labels;
 	struct pools pools;
@@ -29,6 +29,7 @@ struct annotator {
 };
 
 const Freeal__Llm *llm_of(const struct annotator *a, const struct ask *ask);
+const Freeal__Endpoint *endpoint_of(const struct annotator *a, const struct ask *ask);
 struct lane *lane_of(struct annotator *a, const struct ask *ask);
 
 /* Tells the coordinator how this annotator is doing. */

@@ -1,9 +1,9 @@
 #include "annotator/dryrun.h"
 
-#include "annotator/prompt.h"
 #include "base/limits.h"
 #include "config/project.h"
 #include "config/task.h"
+#include "llm/prompt.h"
 #include "text/source.h"
 
 #include <inttypes.h>
@@ -147,7 +147,7 @@ static int usd_decimals(double usd)
 static void expect(struct dryrun *d, uint32_t round, double requests, double tokens_in,
 		   double tokens_out)
 {
-	const struct task_llm *llm = &d->task->rounds[round].llm;
+	const struct task_endpoint *llm = &d->task->rounds[round].llm.own;
 	double usd = requests *
 		     (tokens_in * llm->usd_per_million_in + tokens_out * llm->usd_per_million_out) /
 		     1e6;
@@ -210,9 +210,9 @@ static enum err round_print(struct dryrun *d, uint32_t round, struct err_msg *ms
 	double asked =
 	    round == 0 ? (double)d->sample_count : floor(share * (double)d->sample_count);
 	(void)fprintf(d->out, "Round %u asks %s for %s, with %u demonstrations each. ", round,
-		      r->llm.model, round == 0 ? "every sample" : "the least sure samples",
+		      r->llm.own.model, round == 0 ? "every sample" : "the least sure samples",
 		      r->shots);
-	(void)fprintf(d->out, "POST %s/chat/completions of the first sample:\n", r->llm.url);
+	(void)fprintf(d->out, "POST %s/chat/completions of the first sample:\n", r->llm.own.url);
 	size_t n = demonstrations_take(d, round, round == 0, demonstrations, notes);
 	enum err e =
 	    prompt_annotate(d->project, round, demonstrations, n, d->styles[0], 1, true, &body);

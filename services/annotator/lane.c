@@ -38,9 +38,9 @@ void lane_done(struct lane *l)
 }
 
 /* What a person has to look at; by the judgement's reason. */
-static void hint_write(char *out, size_t size, const Freeal__Llm *llm, const char *reason)
+static void hint_write(char *out, size_t size, const Freeal__Endpoint *endpoint, const char *reason)
 {
-	const char *key = llm->key_env && *llm->key_env ? llm->key_env : NULL;
+	const char *key = endpoint->key_env && *endpoint->key_env ? endpoint->key_env : NULL;
 	if (strcmp(reason, "no_key") == 0)
 		(void)snprintf(out, size, "no key: set %s", key ? key : "llm.key_env");
 	else if (strcmp(reason, "key_refused") == 0 && key)
@@ -53,7 +53,7 @@ static void hint_write(char *out, size_t size, const Freeal__Llm *llm, const cha
 		(void)snprintf(out, size, "no credit left; check the account's billing");
 	else if (strcmp(reason, "not_found") == 0)
 		(void)snprintf(out, size, "not found; check llm.url and llm.model (%s)",
-			       llm->model);
+			       endpoint->model);
 	else if (strcmp(reason, "certificate") == 0)
 		(void)snprintf(out, size, "the server's certificate is not valid");
 	else if (strcmp(reason, "url") == 0)
@@ -64,13 +64,14 @@ static void hint_write(char *out, size_t size, const Freeal__Llm *llm, const cha
 		(void)snprintf(out, size, "no request goes through (%s)", reason);
 }
 
-void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reason, uint32_t status,
-			const struct reply_error *error, const char *detail)
+void lane_blocked_write(struct lane *l, const Freeal__Endpoint *endpoint, const char *reason,
+			uint32_t status, const struct reply_error *error, const char *detail)
 {
 	char hint[BLOCKED_BYTES_MAX / 2];
 	char what[BLOCKED_BYTES_MAX / 2] = "";
 	const char *words = *error->message ? error->message : detail;
-	const char *key = llm->key_env && *llm->key_env ? getenv(llm->key_env) : NULL;
+	const char *key =
+	    endpoint->key_env && *endpoint->key_env ? getenv(endpoint->key_env) : NULL;
 	/* Some servers repeat the key that they refuse. */
 	if (key && *key && strstr(words, key))
 		words = "";
@@ -79,8 +80,8 @@ void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reas
 			       words);
 	else
 		(void)snprintf(what, sizeof what, "%.200s", words);
-	hint_write(hint, sizeof hint, llm, reason);
+	hint_write(hint, sizeof hint, endpoint, reason);
 	/* Cut where it is too long. */
-	(void)snprintf(l->blocked, sizeof l->blocked, "%.160s: %.180s%s%.150s", llm->url, hint,
+	(void)snprintf(l->blocked, sizeof l->blocked, "%.160s: %.180s%s%.150s", endpoint->url, hint,
 		       *what ? "; " : "", what);
 }

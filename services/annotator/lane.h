@@ -6,8 +6,8 @@
 #define FREEAL_ANNOTATOR_LANE_H
 
 #include "annotator/ask.h"
-#include "annotator/reply.h"
 #include "annotator/throttle.h"
+#include "llm/reply.h"
 #include "proto/project.pb-c.h"
 
 #include <stdbool.h>
@@ -35,7 +35,7 @@ void lane_done(struct lane *l);
 
 /* Writes why the endpoint is blocked and what to do. `reason` is the judgement's; `error`
  * is the server's error, `detail` the transfer's. The key never stands in it. */
-void lane_blocked_write(struct lane *l, const Freeal__Llm *llm, const char *reason, uint32_t status,
-			const struct reply_error *error, const char *detail);
+void lane_blocked_write(struct lane *l, const Freeal__Endpoint *endpoint, const char *reason,
+			uint32_t status, const struct reply_error *error, const char *detail);
 
 #endif

@@ -14,7 +14,7 @@
 struct loop {
 	struct annotator *annotator;
 	struct worker *worker;
-	struct endpoint *endpoint;
+	struct client *client;
 	int epoll_fd;
 	struct clock clock;
 	char refused[256]; /* the coordinator's reason; "": none */
@@ -72,17 +72,17 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 	enum err e = annotator_new(config, &l->annotator);
 	if (e)
 		return err_set(msg, e, "no memory for an annotator");
-	e = endpoint_new(&l->clock, config->concurrency_max, annotator_done, l->annotator,
-			 &l->endpoint, msg);
+	e = client_new(&l->clock, config->concurrency_max, annotator_done, l->annotator, &l->client,
+		       msg);
 	if (!e)
 		e = worker_new(zmq, coordinator, auth, FREEAL__ROLE__ANNOTATOR, &handler,
 			       &l->worker, msg);
 	if (e)
 		return e;
-	annotator_connect(l->annotator, l->worker, l->endpoint);
+	annotator_connect(l->annotator, l->worker, l->client);
 	e = watch(l, socket_fd(worker_socket(l->worker)), msg);
 	if (!e)
-		e = watch(l, endpoint_fd(l->endpoint), msg);
+		e = watch(l, client_fd(l->client), msg);
 	if (!e)
 		e = watch(l, stop_fd(), msg);
 	return e;
@@ -90,7 +90,7 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 
 static void loop_close(struct loop *l)
 {
-	endpoint_free(l->endpoint);
+	client_free(l->client);
 	worker_free(l->worker);
 	annotator_free(l->annotator);
 	if (l->epoll_fd >= 0)
@@ -108,11 +108,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static int loop_turn(struct loop *l)
 {
 	annotator_now_set(l->annotator, clock_mono_ms(&l->clock));
-	endpoint_run(l->endpoint);
+	client_run(l->client);
 	uint64_t now_ms = clock_mono_ms(&l->clock);
 	annotator_now_set(l->annotator, now_ms);
 	uint64_t due_ms = annotator_pump(l->annotator);
-	due_ms = earlier(due_ms, endpoint_due_ms(l->endpoint));
+	due_ms = earlier(due_ms, client_due_ms(l->client));
 	due_ms = earlier(due_ms, worker_tick(l->worker, now_ms));
 	struct err_msg notice;
 	if (socket_notice(worker_socket(l->worker), now_ms, &notice))

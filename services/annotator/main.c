@@ -4,6 +4,7 @@
  */
 #include "annotator/dryrun.h"
 #include "annotator/loop.h"
+#include "base/rng.h"
 #include "config/service.h"
 
 #include <curl/curl.h>

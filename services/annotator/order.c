@@ -1,9 +1,9 @@
 #include "annotator/order.h"
 
-#include "annotator/prompt.h"
 #include "base/crash.h"
 #include "base/limits.h"
 #include "config/project.h"
+#include "llm/prompt.h"
 
 #include <stdlib.h>
 

@@ -5,8 +5,8 @@
 #ifndef FREEAL_ANNOTATOR_POOLS_H
 #define FREEAL_ANNOTATOR_POOLS_H
 
-#include "annotator/prompt.h"
 #include "base/err.h"
+#include "llm/prompt.h"
 #include "proto/envelope.pb-c.h"
 
 #include <stddef.h>

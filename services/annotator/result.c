@@ -16,8 +16,8 @@ static void result_send(struct worker *w, struct ask *a, Freeal__Result *r)
 		log_error("result_lost", "error=\"%s\"", err_str(e));
 }
 
-void result_annotation(struct worker *w, struct ask *a, const Freeal__Llm *llm, int32_t class_id,
-		       const char *reason, const char *text, size_t size)
+void result_annotation(struct worker *w, struct ask *a, const Freeal__Endpoint *endpoint,
+		       int32_t class_id, const char *reason, const char *text, size_t size)
 {
 	Freeal__Annotation annotation = FREEAL__ANNOTATION__INIT;
 	Freeal__ClassPayload payload = FREEAL__CLASS_PAYLOAD__INIT;
@@ -30,8 +30,8 @@ void result_annotation(struct worker *w, struct ask *a, const Freeal__Llm *llm, 
 	}
 	annotation.answer.data = (uint8_t *)text;
 	annotation.answer.len = size < ANSWER_BYTES_MAX ? size : ANSWER_BYTES_MAX;
-	annotation.endpoint = llm->url;
-	annotation.model = llm->model;
+	annotation.endpoint = endpoint->url;
+	annotation.model = endpoint->model;
 	annotation.usage = &a->usage;
 	const Freeal__AnnotateOrder *order = a->work->annotate;
 	annotation.pool_version = order->pool_version;

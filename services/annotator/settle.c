@@ -2,6 +2,7 @@
 
 #include "annotator/result.h"
 #include "base/log.h"
+#include "llm/price.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,8 @@ static void ask_unusable(struct annotator *a, struct ask *ask, const char *reaso
 	if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
 		result_texts(a->worker, ask, &none, reason);
 	else
-		result_annotation(a->worker, ask, llm_of(a, ask), ANSWER_NONE, reason, text, size);
+		result_annotation(a->worker, ask, endpoint_of(a, ask), ANSWER_NONE, reason, text,
+				  size);
 	a->done++;
 	ask_free(ask);
 }
@@ -77,7 +79,7 @@ static void annotate_answer(struct annotator *a, struct ask *ask, const struct r
 		ask_again(a, ask, reason, r->content, r->content ? r->content_size : 0);
 		return;
 	}
-	result_annotation(a->worker, ask, llm_of(a, ask), class_id, "", r->content,
+	result_annotation(a->worker, ask, endpoint_of(a, ask), class_id, "", r->content,
 			  r->content_size);
 	a->done++;
 	ask_free(ask);
@@ -166,17 +168,16 @@ static void rejected_say(struct lane *l, const struct judgement *j, const struct
 	log_warn("request_rejected", "status=%u code=\"%s\"", o->status, o->code);
 }
 
-static void usage_add(struct ask *ask, const Freeal__Llm *llm, const struct reply *r)
+static void usage_add(struct ask *ask, const Freeal__Endpoint *endpoint, const struct reply *r)
 {
 	Freeal__Usage *u = &ask->usage;
 	u->tokens_in += r->tokens_in;
 	u->tokens_out += r->tokens_out;
-	u->nano_usd +=
-	    r->tokens_in * llm->nano_usd_per_token_in + r->tokens_out * llm->nano_usd_per_token_out;
+	u->nano_usd += price_nano_usd(endpoint, r->tokens_in, 0, r->tokens_out);
 }
 
 static void ask_judged(struct annotator *a, struct ask *ask, const struct judgement *j,
-		       const struct outcome *o, const struct endpoint_reply *reply,
+		       const struct outcome *o, const struct client_reply *reply,
 		       const struct reply_error *error, const struct reply *answer)
 {
 	struct lane *l = lane_of(a, ask);
@@ -195,8 +196,8 @@ static void ask_judged(struct annotator *a, struct ask *ask, const struct judgem
 		rejected_say(l, j, o);
 		if (throttle_rejects_all(&l->throttle, j)) {
 			if (!l->blocked_said)
-				lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error,
-						   reply->error);
+				lane_blocked_write(l, endpoint_of(a, ask), j->reason, o->status,
+						   error, reply->error);
 			ask_rejected(a, ask, words);
 			break;
 		}
@@ -212,20 +213,20 @@ static void ask_judged(struct annotator *a, struct ask *ask, const struct judgem
 		break;
 	case VERDICT_RETRY:
 		if (!l->blocked_said)
-			lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error,
+			lane_blocked_write(l, endpoint_of(a, ask), j->reason, o->status, error,
 					   reply->error);
 		ask_retry(a, ask, j, delay_ms, words);
 		break;
 	case VERDICT_BLOCK:
 		if (!l->blocked_said)
-			lane_blocked_write(l, llm_of(a, ask), j->reason, o->status, error,
+			lane_blocked_write(l, endpoint_of(a, ask), j->reason, o->status, error,
 					   reply->error);
 		lane_block(a, l, ask);
 		break;
 	}
 }
 
-void annotator_done(void *context, void *cookie, const struct endpoint_reply *reply)
+void annotator_done(void *context, void *cookie, const struct client_reply *reply)
 {
 	struct annotator *a = context;
 	struct ask *ask = cookie;
@@ -245,7 +246,7 @@ void annotator_done(void *context, void *cookie, const struct endpoint_reply *re
 	    .retry_after_ms = reply->retry_after_ms,
 	    .malformed = success && strcmp(answer.reason, "malformed") == 0,
 	};
-	usage_add(ask, llm_of(a, ask), &answer);
+	usage_add(ask, endpoint_of(a, ask), &answer);
 	struct judgement j = throttle_judge(&o);
 	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", o.status, (int)j.verdict,
 		  j.reason, (unsigned long long)(a->now_ms - reply->sent_ms));

@@ -17,24 +17,13 @@
 
 #include "base/err.h"
 #include "base/rng.h"
+#include "llm/client.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define RETRY_MS_MIN 250u
 #define RETRY_MS_MAX 60000u
-#define RETRY_AFTER_NONE UINT64_MAX
-
-/* How the transfer ended, before its HTTP status is looked at. */
-enum transfer {
-	TRANSFER_DONE,	      /* there is an HTTP status */
-	TRANSFER_UNREACHABLE, /* refused, reset, DNS, TLS handshake */
-	TRANSFER_TIMEOUT,     /* over its time, or too slow */
-	TRANSFER_TOO_LARGE,   /* body or headers over their limit */
-	TRANSFER_CERTIFICATE, /* a certificate is wrong */
-	TRANSFER_URL,	      /* the URL can't be used at all */
-	TRANSFER_NO_KEY,      /* the environment variable with the key is not set */
-};
 
 /* What came of one request. */
 struct outcome {
@@ -59,13 +48,6 @@ struct judgement {
 };
 
 struct judgement throttle_judge(const struct outcome *o);
-
-/*
- * Reads a Retry-After value (seconds, or an HTTP date against `wall_ms`) as a duration.
- * A date in the past is 0; a number too large to count saturates; what is neither, a
- * negative number included, is RETRY_AFTER_NONE.
- */
-uint64_t retry_after_parse(const char *value, uint64_t wall_ms);
 
 /*
  * How long to wait before try `tries` + 1: `retry_after_ms` clamped to

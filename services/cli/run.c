@@ -156,7 +156,7 @@ static enum err run_check_keys(const struct run *r, struct err_msg *msg)
 	if (!path_check_project(r->project.text, NULL))
 		return ERR_OK;
 	for (size_t i = 0; i < r->task->round_count; i++) {
-		const char *key = r->task->rounds[i].llm.key_env;
+		const char *key = r->task->rounds[i].llm.own.key_env;
 		if (key && key[0] && !getenv(key))
 			return err_set(msg, ERR_INVALID,
 				       "the environment variable %s (llm key_env of %s) is not "

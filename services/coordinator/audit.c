@@ -81,8 +81,8 @@ static void model_check(struct audit_run *r)
 /* I10: the keys that the project's LLMs are asked with. */
 static void secrets_take(struct audit_run *r)
 {
-	for (size_t i = 0; i < r->project->n_rounds; i++) {
-		const char *name = r->project->rounds[i]->llm->key_env;
+	for (size_t i = 0; i < r->project->n_endpoints; i++) {
+		const char *name = r->project->endpoints[i]->key_env;
 		if (name[0] != '\0')
 			audit_secret_add(&r->audit, getenv(name));
 	}

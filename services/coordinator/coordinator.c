@@ -82,6 +82,11 @@ const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c)
 	return c->project->rounds[project_config_of(c->project, c->state.round)];
 }
 
+const Freeal__Endpoint *coordinator_endpoint_first(const struct coordinator *c)
+{
+	return c->project->endpoints[coordinator_round_config(c)->llm->endpoints[0]];
+}
+
 uint64_t coordinator_requests_left(const struct coordinator *c)
 {
 	if (c->state.requests_max == 0)

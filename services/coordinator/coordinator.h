@@ -137,6 +137,8 @@ void coordinator_peer_forget(struct coordinator *c, uint32_t number);
 /* Where the last final model is: PROJECT/model. */
 void coordinator_model_path(const struct coordinator *c, char *path, size_t size);
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c);
+/* The first of the endpoints that the round asks. */
+const Freeal__Endpoint *coordinator_endpoint_first(const struct coordinator *c);
 /* Requests that may still be sent under --max-requests. */
 uint64_t coordinator_requests_left(const struct coordinator *c);
 /* Copy of the status for an HTTP thread; free it. NULL: not yet, or no memory. */

@@ -173,7 +173,7 @@ static enum err round_record_put(struct coordinator *c)
 	phase_time_add(c, &record, &time);
 	record.round = c->state.round;
 	record.shots = coordinator_round_config(c)->shots;
-	record.model = coordinator_round_config(c)->llm->model;
+	record.model = coordinator_endpoint_first(c)->model;
 	record.asked += c->round.asked;
 	record.answered += c->round.answered;
 	record.unusable += c->round.unusable;

@@ -8,8 +8,8 @@
 #define MAP_GIB 256
 
 static const char *const table_names[TABLE_COUNT] = {
-    "meta",	 "samples", "ids",   "gold",   "events",  "changes",
-    "selection", "nearest", "pools", "rounds", "results",
+    "meta",    "samples", "ids",    "gold",    "events",  "changes", "selection",
+    "nearest", "pools",	  "rounds", "results", "replies", "ages",    "batches",
 };
 
 enum err tables_open(const char *dir, struct store **ret_store, struct err_msg *msg)

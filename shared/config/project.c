@@ -1,5 +1,7 @@
 #include "config/project.h"
 
+#include "config/project_llm.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -59,32 +61,8 @@ static bool label_add(Freeal__Project *p, const struct task_label *from)
 	       examples_set(l, &from->examples);
 }
 
-/* One dollar for a million tokens is a thousand nano-dollars for one. */
-static uint64_t nano_usd(double usd_per_million)
-{
-	return (uint64_t)llround(usd_per_million * 1000.0);
-}
-
-static bool llm_set(Freeal__RoundConfig *r, const struct task_llm *from)
-{
-	Freeal__Llm *l = malloc(sizeof *l);
-	if (!l)
-		return false;
-	freeal__llm__init(l);
-	r->llm = l;
-	l->temperature = from->temperature;
-	l->max_tokens = from->max_tokens;
-	l->timeout_ms = (uint32_t)llround(from->timeout_s * 1000.0);
-	l->concurrency = from->concurrency;
-	l->attempts_max = from->attempts;
-	l->retries_max = from->retries;
-	l->nano_usd_per_token_in = nano_usd(from->usd_per_million_in);
-	l->nano_usd_per_token_out = nano_usd(from->usd_per_million_out);
-	return string_set(&l->url, from->url) && string_set(&l->model, from->model) &&
-	       string_set(&l->key_env, from->key_env);
-}
-
-static bool round_add(Freeal__Project *p, const struct task_round *from)
+static bool round_add(Freeal__Project *p, const struct task *from_task,
+		      const struct task_round *from)
 {
 	Freeal__RoundConfig *r = malloc(sizeof *r);
 	if (!r)
@@ -93,7 +71,7 @@ static bool round_add(Freeal__Project *p, const struct task_round *from)
 	p->rounds[p->n_rounds++] = r;
 	r->shots = from->shots;
 	r->relabel = from->relabel;
-	return llm_set(r, &from->llm);
+	return project_llm_set(p, from_task, &from->llm, &r->llm);
 }
 
 static bool model_set(Freeal__Project *p, const struct task_model *from)
@@ -134,6 +112,7 @@ Freeal__Project *project_from_task(const struct task *t, uint64_t version)
 	p->stop_early = t->early_stop;
 	p->pool = t->pool;
 	p->seed = t->seed;
+	p->cache = t->cache;
 	p->labels = calloc(t->label_count, sizeof *p->labels);
 	p->rounds = calloc(t->round_count, sizeof *p->rounds);
 	bool ok = p->labels && p->rounds && string_set(&p->task, t->name) &&
@@ -141,7 +120,7 @@ Freeal__Project *project_from_task(const struct task *t, uint64_t version)
 	for (size_t i = 0; ok && i < t->label_count; i++)
 		ok = label_add(p, &t->labels[i]);
 	for (size_t i = 0; ok && i < t->round_count; i++)
-		ok = round_add(p, &t->rounds[i]);
+		ok = round_add(p, t, &t->rounds[i]);
 	if (!ok) {
 		freeal__project__free_unpacked(p, NULL);
 		return NULL;

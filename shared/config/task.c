@@ -1,4 +1,5 @@
 #include "config/task.h"
+#include "config/task_llm.h"
 
 #include "base/buf.h"
 #include "base/limits.h"
@@ -17,13 +18,6 @@ static void strings_done(struct task_strings *s)
 	free(s->items);
 }
 
-void task_llm_done(struct task_llm *l)
-{
-	free(l->url);
-	free(l->model);
-	free(l->key_env);
-}
-
 void task_free(struct task *t)
 {
 	if (!t)
@@ -40,7 +34,17 @@ void task_free(struct task *t)
 	for (size_t i = 0; i < t->round_count; i++)
 		task_llm_done(&t->rounds[i].llm);
 	free(t->rounds);
+	for (size_t i = 0; i < t->endpoint_count; i++)
+		task_endpoint_done(&t->endpoints[i]);
+	free(t->endpoints);
 	task_llm_done(&t->llm);
+	task_llm_done(&t->augment.llm);
+	free(t->augment.language);
+	task_endpoint_done(&t->embeddings.endpoint);
+	free(t->prompt.system);
+	free(t->prompt.user);
+	free(t->prompt.generate_system);
+	free(t->prompt.generate_user);
 	free(t->input.text);
 	free(t->input.id);
 	free(t->input.gold);
@@ -63,11 +67,12 @@ static struct task *task_new(void)
 		task_free(t);
 		return NULL;
 	}
-	t->llm.max_tokens = 20;
-	t->llm.timeout_s = 60;
-	t->llm.concurrency = 64;
-	t->llm.retries = 5;
-	t->llm.attempts = 1;
+	task_llm_init(&t->llm);
+	task_llm_init(&t->augment.llm);
+	task_endpoint_init(&t->embeddings.endpoint);
+	t->embeddings.batch = 64;
+	t->cache = true;
+	t->cache_bytes_max = (uint64_t)256 << 20;
 	t->model = (struct task_model){.folds = 5, .batch = 32, .views = 7};
 	t->early_stop = true;
 	t->pool = 100;

@@ -37,19 +37,76 @@ struct task_input {
 	char *augmented;
 };
 
-/* An endpoint and how it is asked. Given under `llm`, overridden in a round. */
-struct task_llm {
-	char *url;	      /* required; http:// or https://, without a trailing slash */
-	char *model;	      /* required */
-	char *key_env;	      /* the environment variable with the key; NULL: no key is sent */
-	double temperature;   /* 0 .. 2, default 0 */
-	uint32_t max_tokens;  /* of an answer, default 20 */
+/* A server and what it may take. Limits hold over all annotators together; 0: none. */
+struct task_endpoint {
+	char *name; /* of one under `endpoints`; NULL: llm's own */
+	char *url;  /* http:// or https://, without a trailing slash */
+	char *model;
+	char *key_env;	      /* the environment variable with the key, or */
+	char *key_file;	      /* a file with it; both NULL: no key is sent */
+	char *api_version;    /* Azure's; NULL: OpenAI's protocol */
 	double timeout_s;     /* of one request, default 60 */
-	uint32_t concurrency; /* requests in flight, default 64 */
-	uint32_t retries;     /* of one request, after network errors and 5xx, default 5 */
-	uint32_t attempts;    /* 1 .. 20 asks per sample while answers are unusable, default 1 */
-	double usd_per_million_in; /* price of tokens; 0 where unknown */
+	uint32_t concurrency; /* requests in flight; 0: up to 64 for each annotator */
+	uint32_t requests_per_minute;
+	uint64_t tokens_per_minute;
+	double usd_per_million_in;     /* price of tokens; 0 where unknown */
+	double usd_per_million_cached; /* below 0: as `in` */
 	double usd_per_million_out;
+};
+
+/* As Freeal__AnswerForm. */
+enum task_answer_form {
+	TASK_ANSWER_TEXT,
+	TASK_ANSWER_JSON,
+	TASK_ANSWER_CHOICE,
+};
+
+/* Whom to ask, and how. Given under `llm`, overridden in a round. */
+struct task_llm {
+	struct task_endpoint own;      /* url and model; not used where `endpoints` has names */
+	struct task_strings endpoints; /* names of those under `endpoints`; any of them is asked */
+	double temperature;	       /* 0 .. 2, default 0 */
+	uint32_t max_tokens;	       /* of an answer, default 20 */
+	uint32_t retries;	       /* of one request, after network errors and 5xx, default 5 */
+	uint32_t attempts; /* 1 .. 20 asks per sample while answers are unusable, default 1 */
+	enum task_answer_form answers;
+	bool logprobs;
+	bool candidates;
+	uint32_t samples;	   /* answers per sample, default 1 */
+	bool reasoning;		   /* think in words first */
+	uint32_t reasoning_tokens; /* on top of max_tokens where it reasons, default 1000 */
+	char *effort;		   /* parameter reasoning_effort; NULL: not sent */
+	uint32_t batch;		   /* samples per request, default 1 */
+	bool batch_api;
+};
+
+/* Never to be exceeded; 0: no limit. */
+struct task_budget {
+	uint64_t nano_usd;
+	uint64_t tokens;
+	uint64_t requests;
+};
+
+/* Templates; NULL: freeal's own (llm/prompt.h). */
+struct task_prompt {
+	char *system;
+	char *user;
+	char *generate_system;
+	char *generate_user;
+};
+
+/* Sentence vectors from an LLM server; url NULL: none. */
+struct task_embeddings {
+	struct task_endpoint endpoint;
+	uint32_t dimensions; /* 0: the model's own */
+	uint32_t batch;	     /* texts per request, default 64 */
+};
+
+/* Second views written by an LLM. */
+struct task_augment {
+	bool on;
+	struct task_llm llm; /* a copy of `llm` where nothing else is said */
+	char *language;	     /* back-translation through it; NULL: a paraphrase */
 };
 
 enum task_model_type {
@@ -112,6 +169,8 @@ struct task {
 	struct task_label *labels;
 	size_t label_count; /* at least 2 */
 	struct task_input input;
+	struct task_endpoint *endpoints; /* named */
+	size_t endpoint_count;
 	struct task_llm llm;
 	struct task_model model;
 	struct task_round *rounds;
@@ -119,6 +178,12 @@ struct task {
 	bool early_stop;    /* `rounds` is a number: later rounds may be left out */
 	uint32_t pool;	    /* demonstrations chosen after each round, default 100 */
 	struct task_generate generate;
+	struct task_budget budget;
+	bool cache;		  /* keep replies, default true */
+	uint64_t cache_bytes_max; /* of kept replies, default 256 MiB */
+	struct task_prompt prompt;
+	struct task_embeddings embeddings;
+	struct task_augment augment;
 	uint64_t seed; /* default 1 */
 };
 

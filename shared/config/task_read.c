@@ -1,6 +1,7 @@
 #include "config/task_read.h"
 
 #include "base/limits.h"
+#include "config/task_llm.h"
 #include "text/utf8.h"
 
 #include <assert.h>
@@ -96,15 +97,15 @@ static const struct field input_fields[] = {
 static const struct field llm_fields[] = {
     {.name = "url",
      .type = FIELD_STRING,
-     .offset = offsetof(struct task_llm, url),
+     .offset = offsetof(struct task_llm, own.url),
      .max = NAME_BYTES_MAX * 4},
     {.name = "model",
      .type = FIELD_STRING,
-     .offset = offsetof(struct task_llm, model),
+     .offset = offsetof(struct task_llm, own.model),
      .max = NAME_BYTES_MAX},
     {.name = "key_env",
      .type = FIELD_STRING,
-     .offset = offsetof(struct task_llm, key_env),
+     .offset = offsetof(struct task_llm, own.key_env),
      .max = NAME_BYTES_MAX},
     {.name = "temperature",
      .type = FIELD_DOUBLE,
@@ -117,12 +118,12 @@ static const struct field llm_fields[] = {
      .max = 32768},
     {.name = "timeout_s",
      .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_llm, timeout_s),
+     .offset = offsetof(struct task_llm, own.timeout_s),
      .min = 0.1,
      .max = 3600},
     {.name = "concurrency",
      .type = FIELD_UINT,
-     .offset = offsetof(struct task_llm, concurrency),
+     .offset = offsetof(struct task_llm, own.concurrency),
      .min = 1,
      .max = 1024},
     {.name = "retries",
@@ -140,11 +141,11 @@ static const struct field llm_fields[] = {
 static const struct field price_fields[] = {
     {.name = "in",
      .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_llm, usd_per_million_in),
+     .offset = offsetof(struct task_endpoint, usd_per_million_in),
      .max = 1e6},
     {.name = "out",
      .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_llm, usd_per_million_out),
+     .offset = offsetof(struct task_endpoint, usd_per_million_out),
      .max = 1e6},
 };
 
@@ -326,25 +327,26 @@ static enum err read_price(const struct fields_file *f, yaml_node_t *node, void 
 
 static enum err check_llm(const struct fields_file *f, const yaml_node_t *node, struct task_llm *l)
 {
-	if (!l->url || !*l->url)
+	if (!l->own.url || !*l->own.url)
 		return fields_fail(f, node,
 				   "\"llm\" has no \"url\"; give the address of an "
 				   "OpenAI-compatible server, https://.../v1");
-	if (!l->model || !*l->model)
+	if (!l->own.model || !*l->own.model)
 		return fields_fail(f, node, "\"llm\" has no \"model\"; give the model's name");
-	bool scheme = strncmp(l->url, "http://", 7) == 0 || strncmp(l->url, "https://", 8) == 0;
-	if (!scheme || has_control(l->url) || strchr(l->url, ' '))
+	bool scheme =
+	    strncmp(l->own.url, "http://", 7) == 0 || strncmp(l->own.url, "https://", 8) == 0;
+	if (!scheme || has_control(l->own.url) || strchr(l->own.url, ' '))
 		return fields_fail(f, node, "\"url\" is %s; it must begin with http:// or https://",
-				   l->url);
-	for (size_t size = strlen(l->url); size > 8 && l->url[size - 1] == '/'; size--)
-		l->url[size - 1] = '\0';
+				   l->own.url);
+	for (size_t size = strlen(l->own.url); size > 8 && l->own.url[size - 1] == '/'; size--)
+		l->own.url[size - 1] = '\0';
 	/* An empty name stands for no key, so that a round can take it back. */
-	if (l->key_env && !*l->key_env) {
-		free(l->key_env);
-		l->key_env = NULL;
+	if (l->own.key_env && !*l->own.key_env) {
+		free(l->own.key_env);
+		l->own.key_env = NULL;
 	}
 	const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-	if (l->key_env && strspn(l->key_env, allowed) != strlen(l->key_env))
+	if (l->own.key_env && strspn(l->own.key_env, allowed) != strlen(l->own.key_env))
 		return fields_fail(f, node,
 				   "\"key_env\" must be the name of an environment "
 				   "variable, such as OPENAI_API_KEY; never the key itself");
@@ -370,14 +372,9 @@ static enum err read_generate(const struct fields_file *f, yaml_node_t *node, vo
 static enum err round_init(const struct fields_file *f, const struct task *t, size_t number,
 			   struct task_round *ret_round)
 {
-	struct task_llm llm = t->llm;
-	llm.url = strdup(t->llm.url);
-	llm.model = strdup(t->llm.model);
-	llm.key_env = t->llm.key_env ? strdup(t->llm.key_env) : NULL;
-	if (!llm.url || !llm.model || (t->llm.key_env && !llm.key_env)) {
-		task_llm_done(&llm);
+	struct task_llm llm;
+	if (task_llm_copy(&t->llm, &llm) != ERR_OK)
 		return no_memory(f);
-	}
 	*ret_round = (struct task_round){
 	    .llm = llm,
 	    .shots = SHOTS_DEFAULT,
@@ -388,7 +385,7 @@ static enum err round_init(const struct fields_file *f, const struct task *t, si
 
 static enum err rounds_init(const struct fields_file *f, struct task *t, size_t count)
 {
-	assert(t->llm.url && t->llm.model);
+	assert(t->llm.own.url && t->llm.own.model);
 	t->rounds = calloc(count, sizeof *t->rounds);
 	if (!t->rounds)
 		return no_memory(f);

@@ -12,6 +12,4 @@ WARN_UNUSED enum err task_read(const struct fields_file *f, yaml_node_t *root, s
 /* The key `model`, of the struct task `base`. */
 WARN_UNUSED enum err task_read_model(const struct fields_file *f, yaml_node_t *node, void *base);
 
-void task_llm_done(struct task_llm *l);
-
 #endif

@@ -23,6 +23,8 @@ const char *work_kind_name(Freeal__WorkKind kind)
 		return "retrieve";
 	case FREEAL__WORK_KIND__PREDICT:
 		return "predict";
+	case FREEAL__WORK_KIND__AUGMENT:
+		return "augment";
 	default:
 		return "unknown";
 	}

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(t->round_count >= 1 && t->round_count <= ROUND_COUNT_MAX);
 	for (size_t i = 0; i < t->round_count; i++) {
 		const struct task_round *r = &t->rounds[i];
-		check(r->llm.url && *r->llm.model && r->shots <= SHOTS_MAX);
+		check(r->llm.own.url && *r->llm.own.model && r->shots <= SHOTS_MAX);
 		check(r->relabel >= 0 && r->relabel <= 1);
 	}
 	check(*t->input.text && t->name && t->description);

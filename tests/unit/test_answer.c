@@ -1,7 +1,7 @@
 /* libs: freeal-annotator-lib */
-#include "annotator/answer.h"
-#include "annotator/reply.h"
 #include "base/limits.h"
+#include "llm/answer.h"
+#include "llm/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

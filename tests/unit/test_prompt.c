@@ -1,7 +1,7 @@
 /* libs: freeal-annotator-lib */
-#include "annotator/prompt.h"
 #include "base/limits.h"
 #include "config/project.h"
+#include "llm/prompt.h"
 
 #include <jansson.h>
 
@@ -64,14 +64,16 @@ static void test_project(void **state)
 	assert_string_equal(project->model->type, "ngram");
 	assert_string_equal(project->model->recipe, "default");
 	const Freeal__Llm *llm = project->rounds[0]->llm;
-	assert_string_equal(llm->url, "http://localhost:1/v1");
-	assert_string_equal(llm->key_env, "");
-	assert_int_equal(llm->timeout_ms, 1500);
+	const Freeal__Endpoint *endpoint = project->endpoints[llm->endpoints[0]];
+	assert_string_equal(endpoint->url, "http://localhost:1/v1");
+	assert_string_equal(endpoint->key_env, "");
+	assert_int_equal(endpoint->timeout_ms, 1500);
 	assert_int_equal(llm->attempts_max, 3);
 	assert_int_equal(llm->retries_max, 5);
-	assert_int_equal(llm->nano_usd_per_token_in, 150);
-	assert_int_equal(llm->nano_usd_per_token_out, 600);
-	assert_string_equal(project->rounds[1]->llm->model, "larger");
+	assert_int_equal(endpoint->nano_usd_per_million_in, 150000000);
+	assert_int_equal(endpoint->nano_usd_per_million_out, 600000000);
+	assert_string_equal(project->endpoints[project->rounds[1]->llm->endpoints[0]]->model,
+			    "larger");
 	assert_int_equal(project->rounds[0]->shots, 2);
 	/* It survives the bus. */
 	uint8_t packed[4096];

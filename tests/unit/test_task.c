@@ -56,9 +56,9 @@ static void test_all_keys(void **state)
 	assert_string_equal(t->labels[1].examples.items[0], "a film: good");
 	assert_string_equal(t->input.gold, "label");
 	assert_string_equal(t->input.augmented, "back_translation");
-	assert_string_equal(t->llm.url, "https://api.openai.com/v1");
-	assert_int_equal(t->llm.concurrency, 7);
-	assert_true(t->llm.timeout_s == 2.5 && t->llm.usd_per_million_out == 0.6);
+	assert_string_equal(t->llm.own.url, "https://api.openai.com/v1");
+	assert_int_equal(t->llm.own.concurrency, 7);
+	assert_true(t->llm.own.timeout_s == 2.5 && t->llm.own.usd_per_million_out == 0.6);
 	assert_int_equal(t->model.recipe, TASK_RECIPE_PAPER);
 	assert_int_equal(t->model.folds, 4);
 	assert_int_equal(t->model.epochs, 9);
@@ -66,15 +66,15 @@ static void test_all_keys(void **state)
 	assert_int_equal(t->round_count, 2);
 	assert_int_equal(t->rounds[0].shots, 8);
 	assert_true(t->rounds[0].relabel == 1.0);
-	assert_string_equal(t->rounds[0].llm.model, "gpt-4o-mini");
-	assert_string_equal(t->rounds[0].llm.key_env, "OPENAI_API_KEY");
+	assert_string_equal(t->rounds[0].llm.own.model, "gpt-4o-mini");
+	assert_string_equal(t->rounds[0].llm.own.key_env, "OPENAI_API_KEY");
 	assert_int_equal(t->rounds[1].shots, 10);
 	assert_true(t->rounds[1].relabel == 0.3);
-	assert_string_equal(t->rounds[1].llm.model, "gpt-4o");
-	assert_string_equal(t->rounds[1].llm.url, "https://api.openai.com/v1");
-	assert_null(t->rounds[1].llm.key_env);
-	assert_true(t->rounds[1].llm.usd_per_million_in == 5);
-	assert_true(t->rounds[1].llm.usd_per_million_out == 0.6);
+	assert_string_equal(t->rounds[1].llm.own.model, "gpt-4o");
+	assert_string_equal(t->rounds[1].llm.own.url, "https://api.openai.com/v1");
+	assert_null(t->rounds[1].llm.own.key_env);
+	assert_true(t->rounds[1].llm.own.usd_per_million_in == 5);
+	assert_true(t->rounds[1].llm.own.usd_per_million_out == 0.6);
 	assert_int_equal(t->rounds[1].llm.max_tokens, 30);
 	assert_int_equal(t->pool, 50);
 	assert_int_equal(t->generate.demonstrations, 40);
@@ -100,7 +100,7 @@ static void test_defaults(void **state)
 	assert_string_equal(t->labels[2].name, "7");
 	assert_string_equal(t->input.text, "1");
 	assert_null(t->input.id);
-	assert_null(t->llm.key_env);
+	assert_null(t->llm.own.key_env);
 	assert_int_equal(t->llm.max_tokens, 20);
 	assert_true(t->llm.temperature == 0);
 	assert_int_equal(t->model.type, TASK_MODEL_NGRAM);
@@ -113,7 +113,7 @@ static void test_defaults(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(t->rounds[i].shots, 10);
 		assert_true(t->rounds[i].relabel == (i ? 0.4 : 1.0));
-		assert_string_equal(t->rounds[i].llm.model, "m");
+		assert_string_equal(t->rounds[i].llm.own.model, "m");
 	}
 	task_free(t);
 

@@ -10,8 +10,8 @@
  * begins with the line `Write N examples of the label "NAME".`; the reply is to be a
  * JSON array of strings.
  */
-#ifndef FREEAL_ANNOTATOR_PROMPT_H
-#define FREEAL_ANNOTATOR_PROMPT_H
+#ifndef FREEAL_LLM_PROMPT_H
+#define FREEAL_LLM_PROMPT_H
 
 #include "base/buf.h"
 #include "base/err.h"

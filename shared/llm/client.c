@@ -1,6 +1,7 @@
-#include "annotator/endpoint.h"
+#include "llm/client.h"
 
 #include "base/limits.h"
+#include "llm/api_key.h"
 
 #include <curl/curl.h>
 
@@ -16,8 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define URL_BYTES_MAX (4u * NAME_BYTES_MAX + 32)
-#define KEY_BYTES_MAX 4096
 #define HEADERS_BYTES_MAX (64u << 10)
 #define CONNECT_MS_MAX 10000
 #define EVENTS_PER_RUN_MAX 256
@@ -34,7 +33,7 @@
 /* One transfer; kept with its easy handle for the next one. */
 struct slot {
 	struct slot *next, *prev; /* in the list of busy or free ones */
-	struct endpoint *endpoint;
+	struct client *client;
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf request;
@@ -48,13 +47,13 @@ struct slot {
 	char error[CURL_ERROR_SIZE];
 };
 
-struct endpoint {
+struct client {
 	CURLM *multi;
 	int epoll_fd;
 	struct clock clock;
 	uint64_t due_ms;
 	uint64_t failed_ms; /* when a transfer failed last; 0: none has */
-	endpoint_done_fn *done;
+	client_done_fn *done;
 	void *context;
 	struct slot busy; /* head */
 	struct slot *free;
@@ -63,7 +62,7 @@ struct endpoint {
 static int socket_note(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
 {
 	(void)easy;
-	struct endpoint *e = context;
+	struct client *e = context;
 	if (what == CURL_POLL_REMOVE) {
 		/* A socket that is closed already has left epoll by itself. */
 		(void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -86,7 +85,7 @@ static int socket_note(CURL *easy, curl_socket_t fd, int what, void *context, vo
 static int timer_note(CURLM *multi, long timeout_ms, void *context)
 {
 	(void)multi;
-	struct endpoint *e = context;
+	struct client *e = context;
 	e->due_ms = timeout_ms < 0 ? UINT64_MAX : clock_mono_ms(&e->clock) + (uint64_t)timeout_ms;
 	return 0;
 }
@@ -100,10 +99,10 @@ static void slot_free(struct slot *s)
 	free(s);
 }
 
-enum err endpoint_new(const struct clock *clock, uint32_t connections_max, endpoint_done_fn *done,
-		      void *context, struct endpoint **ret_endpoint, struct err_msg *msg)
+enum err client_new(const struct clock *clock, uint32_t connections_max, client_done_fn *done,
+		    void *context, struct client **ret_client, struct err_msg *msg)
 {
-	struct endpoint *e = calloc(1, sizeof *e);
+	struct client *e = calloc(1, sizeof *e);
 	if (!e)
 		return err_set(msg, ERR_NO_MEMORY, "no memory for an HTTP client");
 	e->clock = *clock;
@@ -114,7 +113,7 @@ enum err endpoint_new(const struct clock *clock, uint32_t connections_max, endpo
 	e->multi = curl_multi_init();
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!e->multi || e->epoll_fd < 0) {
-		endpoint_free(e);
+		client_free(e);
 		return err_set(msg, ERR_IO, "can't set up an HTTP client");
 	}
 	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, socket_note);
@@ -122,11 +121,11 @@ enum err endpoint_new(const struct clock *clock, uint32_t connections_max, endpo
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, timer_note);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
 	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)connections_max);
-	*ret_endpoint = e;
+	*ret_client = e;
 	return ERR_OK;
 }
 
-void endpoint_free(struct endpoint *e)
+void client_free(struct client *e)
 {
 	if (!e)
 		return;
@@ -151,7 +150,7 @@ void endpoint_free(struct endpoint *e)
 /* The server has begun to answer, but at a rate that would take for ever. */
 static bool slot_slow(struct slot *s)
 {
-	uint64_t now_ms = clock_mono_ms(&s->endpoint->clock);
+	uint64_t now_ms = clock_mono_ms(&s->client->clock);
 	if (!s->first_byte_ms)
 		s->first_byte_ms = now_ms;
 	uint64_t taken_ms = now_ms - s->first_byte_ms;
@@ -199,12 +198,12 @@ static size_t header_take(char *data, size_t size, size_t count, void *context)
 			s->retry_after_ms = ms / 1000;
 	} else if (s->retry_after_ms == RETRY_AFTER_NONE &&
 		   header_value(data, size, "retry-after", value, sizeof value)) {
-		s->retry_after_ms = retry_after_parse(value, clock_wall_ms(&s->endpoint->clock));
+		s->retry_after_ms = retry_after_parse(value, clock_wall_ms(&s->client->clock));
 	}
 	return size;
 }
 
-static struct slot *slot_take(struct endpoint *e)
+static struct slot *slot_take(struct client *e, size_t reply_bytes_max)
 {
 	struct slot *s = e->free;
 	if (s) {
@@ -214,7 +213,7 @@ static struct slot *slot_take(struct endpoint *e)
 		s = calloc(1, sizeof *s);
 		if (!s)
 			return NULL;
-		s->endpoint = e;
+		s->client = e;
 		s->easy = curl_easy_init();
 		buf_init(&s->request, PROMPT_BYTES_MAX);
 		buf_init(&s->reply, REPLY_BYTES_MAX);
@@ -223,7 +222,8 @@ static struct slot *slot_take(struct endpoint *e)
 			return NULL;
 		}
 	}
-	buf_reset(&s->reply);
+	buf_done(&s->reply);
+	buf_init(&s->reply, reply_bytes_max ? reply_bytes_max : REPLY_BYTES_MAX);
 	s->header_bytes = 0;
 	s->retry_after_ms = RETRY_AFTER_NONE;
 	s->first_byte_ms = 0;
@@ -232,7 +232,7 @@ static struct slot *slot_take(struct endpoint *e)
 	return s;
 }
 
-static void slot_give(struct endpoint *e, struct slot *s)
+static void slot_give(struct client *e, struct slot *s)
 {
 	buf_done(&s->request);
 	buf_init(&s->request, PROMPT_BYTES_MAX);
@@ -251,28 +251,27 @@ static bool header_add(struct slot *s, const char *line)
 }
 
 /* The key is read now and stays in the request's header alone. */
-static enum err key_add(struct slot *s, const char *key_env)
+static enum err key_add(struct slot *s, const struct client_request *request)
 {
-	const char *key = getenv(key_env);
-	if (!key || !*key || strlen(key) > KEY_BYTES_MAX)
-		return ERR_NOT_FOUND;
-	for (const char *at = key; *at; at++) {
-		if ((unsigned char)*at <= 0x20 || *at == 0x7f)
-			return ERR_NOT_FOUND;
-	}
-	char line[KEY_BYTES_MAX + 32];
-	(void)snprintf(line, sizeof line, "Authorization: Bearer %s", key);
-	bool ok = header_add(s, line);
+	char line[API_KEY_LINE_BYTES];
+	enum err e = api_key_line(request->key_env, request->key_file, request->key_header, line);
+	if (!e && !header_add(s, line))
+		e = ERR_NO_MEMORY;
 	explicit_bzero(line, sizeof line);
-	return ok ? ERR_OK : ERR_NO_MEMORY;
+	return e;
 }
 
-static enum err headers_add(struct slot *s, const char *key_env)
+static enum err headers_add(struct slot *s, const struct client_request *request)
 {
-	/* Without this, curl waits for "100 Continue" before it sends a large body. */
-	if (!header_add(s, "Content-Type: application/json") || !header_add(s, "Expect:"))
+	char type[128];
+	(void)snprintf(type, sizeof type, "Content-Type: %s",
+		       request->content_type ? request->content_type : "application/json");
+	/* Without Expect, curl waits for "100 Continue" before it sends a large body. */
+	if ((request->body && !header_add(s, type)) || !header_add(s, "Expect:"))
 		return ERR_NO_MEMORY;
-	return key_env && *key_env ? key_add(s, key_env) : ERR_OK;
+	bool keyed =
+	    (request->key_env && *request->key_env) || (request->key_file && *request->key_file);
+	return keyed ? key_add(s, request) : ERR_OK;
 }
 
 static bool is_loopback(const char *url)
@@ -300,7 +299,7 @@ static int socket_options_set(void *context, curl_socket_t fd, curlsocktype purp
 
 /* After a failure no connection is used again that has been idle since before it: hundreds
  * may be dead together, and each would cost a request its time. */
-static long idle_s_max(const struct endpoint *e)
+static long idle_s_max(const struct client *e)
 {
 	uint64_t idle_s = (clock_mono_ms(&e->clock) - e->failed_ms) / 1000;
 	if (e->failed_ms == 0 || idle_s >= IDLE_S_MAX)
@@ -315,13 +314,12 @@ static void connection_set(const struct slot *s)
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, (long)PROBE_EVERY_S);
 	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, socket_options_set);
-	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, idle_s_max(s->endpoint));
+	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, idle_s_max(s->client));
 }
 
-static void slot_set(struct slot *s, const struct endpoint_request *request)
+static void slot_set(struct slot *s, const struct client_request *request)
 {
-	char url[URL_BYTES_MAX];
-	(void)snprintf(url, sizeof url, "%s/chat/completions", request->url);
+	const char *url = request->url;
 	CURL *c = s->easy;
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -339,8 +337,12 @@ static void slot_set(struct slot *s, const struct endpoint_request *request)
 	connection_set(s);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "freeal/" FREEAL_VERSION);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, s->headers);
-	curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->request.size);
-	curl_easy_setopt(c, CURLOPT_POSTFIELDS, s->request.data);
+	if (request->body) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->request.size);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, s->request.data);
+	}
+	if (request->method && strcmp(request->method, "POST") != 0)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_take);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, header_take);
@@ -349,32 +351,39 @@ static void slot_set(struct slot *s, const struct endpoint_request *request)
 	curl_easy_setopt(c, CURLOPT_PRIVATE, s);
 }
 
-enum err endpoint_send(struct endpoint *e, const struct endpoint_request *request)
+/* The slot's buffer and the request's change places. */
+static void bodies_swap(struct slot *s, struct buf *body)
 {
-	struct slot *s = slot_take(e);
+	struct buf other = *body;
+	*body = s->request;
+	s->request = other;
+}
+
+enum err client_send(struct client *c, const struct client_request *request)
+{
+	struct slot *s = slot_take(c, request->reply_bytes_max);
 	if (!s)
 		return ERR_NO_MEMORY;
-	enum err error = headers_add(s, request->key_env);
+	enum err error = headers_add(s, request);
 	if (error) {
-		slot_give(e, s);
+		slot_give(c, s);
 		return error;
 	}
-	struct buf body = *request->body;
-	*request->body = s->request;
-	s->request = body;
+	if (request->body)
+		bodies_swap(s, request->body);
 	slot_set(s, request);
 	s->cookie = request->cookie;
-	s->sent_ms = clock_mono_ms(&e->clock);
-	if (curl_multi_add_handle(e->multi, s->easy) != CURLM_OK) {
-		s->request = *request->body;
-		*request->body = body;
-		slot_give(e, s);
+	s->sent_ms = clock_mono_ms(&c->clock);
+	if (curl_multi_add_handle(c->multi, s->easy) != CURLM_OK) {
+		if (request->body)
+			bodies_swap(s, request->body);
+		slot_give(c, s);
 		return ERR_NO_MEMORY;
 	}
-	s->next = &e->busy;
-	s->prev = e->busy.prev;
+	s->next = &c->busy;
+	s->prev = c->busy.prev;
 	s->prev->next = s;
-	e->busy.prev = s;
+	c->busy.prev = s;
 	return ERR_OK;
 }
 
@@ -404,7 +413,7 @@ static enum transfer transfer_of(CURLcode code, const struct slot *s)
 	}
 }
 
-static void slot_finish(struct endpoint *e, CURL *easy, CURLcode code)
+static void slot_finish(struct client *e, CURL *easy, CURLcode code)
 {
 	struct slot *s = NULL;
 	long status = 0;
@@ -417,7 +426,7 @@ static void slot_finish(struct endpoint *e, CURL *easy, CURLcode code)
 	enum transfer transfer = transfer_of(code, s);
 	if (transfer == TRANSFER_UNREACHABLE || transfer == TRANSFER_TIMEOUT)
 		e->failed_ms = clock_mono_ms(&e->clock);
-	struct endpoint_reply reply = {
+	struct client_reply reply = {
 	    .transfer = transfer,
 	    .status = transfer == TRANSFER_DONE ? (uint32_t)status : 0,
 	    .retry_after_ms = s->retry_after_ms,
@@ -432,17 +441,17 @@ static void slot_finish(struct endpoint *e, CURL *easy, CURLcode code)
 	slot_give(e, s);
 }
 
-int endpoint_fd(const struct endpoint *e)
+int client_fd(const struct client *e)
 {
 	return e->epoll_fd;
 }
 
-uint64_t endpoint_due_ms(const struct endpoint *e)
+uint64_t client_due_ms(const struct client *e)
 {
 	return e->due_ms;
 }
 
-void endpoint_run(struct endpoint *e)
+void client_run(struct client *e)
 {
 	struct epoll_event events[EVENTS_PER_RUN_MAX];
 	int running;

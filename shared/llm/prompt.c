@@ -1,4 +1,4 @@
-#include "annotator/prompt.h"
+#include "llm/prompt.h"
 
 #include "base/limits.h"
 
@@ -105,12 +105,17 @@ static int buf_write(const char *data, size_t size, void *context)
 	return buf_error(out) ? -1 : 0;
 }
 
+static const char *model_of(const Freeal__Project *project, const Freeal__Llm *llm)
+{
+	return project->endpoints[llm->endpoints[0]]->model;
+}
+
 /* Writes the whole request; takes `messages` over. */
-static enum err request_add(const Freeal__Llm *llm, json_t *messages, uint32_t tokens_max,
-			    bool pretty, struct buf *out)
+static enum err request_add(const Freeal__Llm *llm, const char *model, json_t *messages,
+			    uint32_t tokens_max, bool pretty, struct buf *out)
 {
 	json_t *root = json_object();
-	bool ok = json_object_set_new(root, "model", json_string(llm->model)) == 0;
+	bool ok = json_object_set_new(root, "model", json_string(model)) == 0;
 	ok = json_object_set_new(root, "messages", messages) == 0 && ok;
 	ok = json_object_set_new(root, "temperature", json_real(llm->temperature)) == 0 && ok;
 	ok = json_object_set_new(root, "max_tokens", json_integer(tokens_max)) == 0 && ok;
@@ -149,7 +154,7 @@ enum err prompt_annotate(const Freeal__Project *project, uint32_t round,
 		return e;
 	}
 	const Freeal__Llm *llm = project->rounds[round]->llm;
-	return request_add(llm, messages, llm->max_tokens, pretty, out);
+	return request_add(llm, model_of(project, llm), messages, llm->max_tokens, pretty, out);
 }
 
 uint32_t prompt_generate_tokens_max(const Freeal__Llm *llm, uint32_t count)
@@ -180,5 +185,6 @@ enum err prompt_generate(const Freeal__Project *project, uint32_t round, uint32_
 		return e;
 	}
 	const Freeal__Llm *llm = project->rounds[round]->llm;
-	return request_add(llm, messages, prompt_generate_tokens_max(llm, count), pretty, out);
+	return request_add(llm, model_of(project, llm), messages,
+			   prompt_generate_tokens_max(llm, count), pretty, out);
 }

@@ -2,8 +2,8 @@
  * Reads the body of a chat-completions response: the answer of a success, the error
  * code of a failure. Pure; whatever the bytes are, it ends with a named reason.
  */
-#ifndef FREEAL_ANNOTATOR_REPLY_H
-#define FREEAL_ANNOTATOR_REPLY_H
+#ifndef FREEAL_LLM_REPLY_H
+#define FREEAL_LLM_REPLY_H
 
 #include "base/err.h"
 

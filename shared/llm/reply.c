@@ -1,4 +1,4 @@
-#include "annotator/reply.h"
+#include "llm/reply.h"
 
 #include <jansson.h>
 

@@ -2,8 +2,8 @@
  * What an LLM's words mean: a label, or demonstrations. Pure, and it never guesses:
  * what is not clearly an answer is unusable, with a reason.
  */
-#ifndef FREEAL_ANNOTATOR_ANSWER_H
-#define FREEAL_ANNOTATOR_ANSWER_H
+#ifndef FREEAL_LLM_ANSWER_H
+#define FREEAL_LLM_ANSWER_H
 
 #include "base/err.h"
 #include "proto/project.pb-c.h"

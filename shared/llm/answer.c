@@ -1,4 +1,4 @@
-#include "annotator/answer.h"
+#include "llm/answer.h"
 
 #include "base/limits.h"
 #include "base/rng.h"
