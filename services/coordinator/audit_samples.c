@@ -16,6 +16,11 @@ static void change_check(struct audit_run *r, const struct store_value *key, con
 		return;
 	}
 	struct audit_sample *s = &r->samples[change->sample_no];
+	if (change->n_candidates > 0) {
+		s->changed_to = LABEL_SET;
+		s->changes++;
+		return;
+	}
 	if (change->class_id < 0 || change->class_id >= (int32_t)r->project->n_labels)
 		audit_fail(a, 3, "change %llu has class %d, the project %zu labels",
 			   (unsigned long long)store_key_read_u64(key, 0), change->class_id,
@@ -61,14 +66,15 @@ static void event_count(struct audit_run *r, struct audit_sample *s,
 	int32_t class_id = label_class(event->annotation);
 	s->asked = true;
 	round->asked++;
-	round->answered += class_id >= 0;
-	round->unusable += class_id < 0;
+	round->answered += class_id != LABEL_NONE;
+	round->unusable += class_id == LABEL_NONE;
 	if (event->annotation)
 		audit_usage_add(&r->used, event->annotation->usage);
-	if (class_id < 0)
+	if (class_id == LABEL_NONE)
 		return;
-	s->turns += class_id != s->class_id;
-	round->changed += s->class_id >= 0 && class_id != s->class_id;
+	bool turned = class_id != s->class_id || class_id == LABEL_SET;
+	s->turns += turned;
+	round->changed += s->class_id != LABEL_NONE && turned;
 	s->class_id = class_id;
 }
 
@@ -98,9 +104,9 @@ static void event_check(struct audit_run *r, const struct store_value *key, cons
 	else if (round > r->state->round)
 		audit_fail(a, 4, "sample %llu was asked in round %u, before that began", sample_no,
 			   round);
-	else if (label_class(event->annotation) >= (int32_t)r->project->n_labels)
-		audit_fail(a, 3, "sample %llu was given class %d in round %u", sample_no,
-			   label_class(event->annotation), round);
+	else if (label_class_end(event->annotation) > r->project->n_labels)
+		audit_fail(a, 3, "sample %llu was given class %u in round %u", sample_no,
+			   label_class_end(event->annotation) - 1, round);
 	else
 		event_count(r, &r->samples[sample_no], event);
 }
@@ -164,14 +170,14 @@ static enum err labels_check(struct audit_run *r)
 	bool done = state->phase == FREEAL__PHASE__DONE_PHASE;
 	for (uint64_t i = 0; i < r->sample_count; i++) {
 		const struct audit_sample *s = &r->samples[i];
-		answered += s->class_id >= 0;
-		set_aside += s->asked && s->class_id < 0;
+		answered += s->class_id != LABEL_NONE;
+		set_aside += s->asked && s->class_id == LABEL_NONE;
 		not_asked += !s->asked;
 		if (over && !s->asked && i < state->sample_count)
 			audit_fail(&r->audit, 1,
 				   "sample %llu was not asked, and round %u asks no more",
 				   (unsigned long long)i, state->round);
-		if (!done || i >= state->sample_count || s->class_id >= 0)
+		if (!done || i >= state->sample_count || s->class_id != LABEL_NONE)
 			continue;
 		struct store_key key = store_key_u64(i);
 		struct store_value row;

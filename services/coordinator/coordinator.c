@@ -296,7 +296,7 @@ static enum err labels_load(struct coordinator *c)
 		}
 		crash_point("replay");
 		c->labelled += c->labels[change->sample_no] == LABEL_NONE;
-		c->labels[change->sample_no] = change->class_id;
+		c->labels[change->sample_no] = change->n_candidates ? LABEL_SET : change->class_id;
 		frame_message_free(change);
 	}
 	store_cursor_close(cursor);

@@ -18,6 +18,7 @@
 #include "coordinator/again.h"
 #include "coordinator/agenda.h"
 #include "coordinator/inbox.h"
+#include "coordinator/label.h"
 #include "coordinator/lease.h"
 #include "coordinator/peer.h"
 #include "coordinator/round.h"
@@ -37,7 +38,6 @@
 #define LEASE_TTR_MS_MIN 750u
 #define HEARTBEATS_PER_LEASE 15u
 #define HEARTBEATS_MISSED_MAX 5u /* by a worker that still gets more work */
-#define LABEL_NONE (-1)
 
 struct coordinator_config {
 	const char *task_path; /* NULL: the project's own copy */
@@ -83,7 +83,7 @@ struct coordinator {
 	Freeal__RoundRecord round; /* counted since the phase's record; under meta "open" */
 	Freeal__Usage usage;	   /* what round.usage points to */
 	uint64_t sample_count;	   /* in the store, newcomers included */
-	int32_t *labels;	   /* training label by sample_no; LABEL_NONE */
+	int32_t *labels;	   /* training label by sample_no; LABEL_NONE, LABEL_SET */
 	uint64_t labels_capacity;
 	uint64_t labelled;  /* labels that are not LABEL_NONE */
 	uint64_t set_aside; /* samples asked in this round without a usable answer */

@@ -54,25 +54,68 @@ static enum err samples_chunk(struct coordinator *c, uint64_t seq, struct buf *o
 	return e;
 }
 
+/* The changes of a chunk that are sets, and the messages made of them. */
+struct candidate_rows {
+	Freeal__Candidates *rows;
+	Freeal__Candidates **list;
+	Freeal__ChangeRecord **changes; /* owned; what the rows point into */
+	size_t count;
+};
+
+static bool candidate_rows_init(struct candidate_rows *r)
+{
+	r->rows = calloc(ROWS_PER_CHUNK_MAX, sizeof *r->rows);
+	r->list = calloc(ROWS_PER_CHUNK_MAX, sizeof *r->list);
+	r->changes = calloc(ROWS_PER_CHUNK_MAX, sizeof *r->changes);
+	return r->rows && r->list && r->changes;
+}
+
+/* Takes the change over. */
+static void candidate_rows_add(struct candidate_rows *r, size_t row, Freeal__ChangeRecord *change)
+{
+	Freeal__Candidates *c = &r->rows[r->count];
+	freeal__candidates__init(c);
+	c->row = (uint32_t)row;
+	c->class_ids = change->candidates;
+	c->n_class_ids = change->n_candidates;
+	r->changes[r->count] = change;
+	r->list[r->count++] = c;
+}
+
+static void candidate_rows_done(struct candidate_rows *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		frame_message_free(r->changes[i]);
+	free(r->rows);
+	free(r->list);
+	free(r->changes);
+}
+
 static enum err changes_chunk(struct coordinator *c, uint64_t seq, struct buf *out,
 			      uint64_t *ret_next)
 {
 	uint64_t *sample_nos = calloc(ROWS_PER_CHUNK_MAX, sizeof *sample_nos);
 	int32_t *class_ids = calloc(ROWS_PER_CHUNK_MAX, sizeof *class_ids);
+	struct candidate_rows sets = {0};
 	size_t n = 0;
-	enum err e = sample_nos && class_ids ? ERR_OK : ERR_NO_MEMORY;
+	enum err e = sample_nos && class_ids && candidate_rows_init(&sets) ? ERR_OK : ERR_NO_MEMORY;
 	while (!e && n < ROWS_PER_CHUNK_MAX && seq + n < c->state.change_count) {
 		Freeal__ChangeRecord *change;
 		e = table_get(coordinator_txn(c), TABLE_CHANGES, store_key_u64(seq + n),
 			      &freeal__change_record__descriptor, &change);
 		if (e)
 			break;
+		if (change->n_candidates > 0)
+			candidate_rows_add(&sets, n, change);
 		sample_nos[n] = change->sample_no;
 		class_ids[n++] = change->class_id;
-		frame_message_free(change);
+		if (change->n_candidates == 0)
+			frame_message_free(change);
 	}
 	if (!e) {
 		Freeal__ChangeChunk chunk = FREEAL__CHANGE_CHUNK__INIT;
+		chunk.candidates = sets.list;
+		chunk.n_candidates = sets.count;
 		chunk.sample_nos = sample_nos;
 		chunk.n_sample_nos = n;
 		chunk.class_ids = class_ids;
@@ -83,6 +126,7 @@ static enum err changes_chunk(struct coordinator *c, uint64_t seq, struct buf *o
 		*ret_next = seq + n;
 		e = buf_error(out);
 	}
+	candidate_rows_done(&sets);
 	free(sample_nos);
 	free(class_ids);
 	return e;

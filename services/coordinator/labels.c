@@ -12,6 +12,14 @@ static json_t *class_name(const Freeal__Project *project, int32_t class_id)
 	return json_string(project->labels[class_id]->name);
 }
 
+static json_t *candidate_names(const Freeal__Project *project, const struct label_resolved *l)
+{
+	json_t *names = json_array();
+	for (size_t i = 0; i < l->candidate_count; i++)
+		(void)json_array_append_new(names, class_name(project, (int32_t)l->candidates[i]));
+	return names;
+}
+
 static json_t *source_name(Freeal__LabelSource source)
 {
 	switch (source) {
@@ -49,7 +57,9 @@ void labels_line(const Freeal__Project *project, const struct view_row *row, str
 	(void)json_object_set_new(json, "source", source_name(l->source));
 	(void)json_object_set_new(json, "round", json_integer(l->round));
 	(void)json_object_set_new(json, "llm_label", class_name(project, l->llm_class_id));
-	if (l->llm_class_id < 0)
+	if (l->candidate_count > 0)
+		(void)json_object_set_new(json, "llm_candidates", candidate_names(project, l));
+	else if (l->llm_class_id < 0)
 		(void)json_object_set_new(
 		    json, "llm_reason",
 		    json_string(l->asked ? (l->llm_reason ? l->llm_reason : "") : "not_asked"));

@@ -145,14 +145,15 @@ static json_t *gold_json(const struct tally *t)
 {
 	if (t->gold_samples == 0)
 		return json_null();
-	return json_pack("{s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:{s:I, s:I}}",
-			 "samples", (json_int_t)t->gold_samples, "accuracy",
-			 tally_share_of(&t->final), "macro_f1", tally_macro_f1(t), "llm",
-			 share_json(&t->llm), "first_llm", share_json(&t->llm_first), "filled",
-			 share_json(&t->filled), "clean", share_json(&t->clean), "pool",
-			 share_json(&t->pool), "model_accuracy", tally_share_of(&t->model),
-			 "calibration_error", tally_calibration_error(t), "flips", "mended",
-			 (json_int_t)t->mended, "broken", (json_int_t)t->broken);
+	return json_pack(
+	    "{s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:{s:I, s:I}}", "samples",
+	    (json_int_t)t->gold_samples, "accuracy", tally_share_of(&t->final), "macro_f1",
+	    tally_macro_f1(t), "llm", share_json(&t->llm), "first_llm", share_json(&t->llm_first),
+	    "filled", share_json(&t->filled), "clean", share_json(&t->clean), "pool",
+	    share_json(&t->pool), "candidates", share_json(&t->candidates), "candidates_hold_gold",
+	    share_json(&t->candidates_hit), "model_accuracy", tally_share_of(&t->model),
+	    "calibration_error", tally_calibration_error(t), "flips", "mended",
+	    (json_int_t)t->mended, "broken", (json_int_t)t->broken);
 }
 
 static void tally_json(const struct tally *t, const Freeal__Project *project, json_t *report)

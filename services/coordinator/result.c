@@ -26,13 +26,20 @@ static void usage_count(struct coordinator *c, const Freeal__Usage *usage)
 	c->round.usage->nano_usd += usage->nano_usd;
 }
 
-static void label_change(struct coordinator *c, uint64_t sample_no, int32_t class_id)
+/* Another set of candidates is another label, also where it is the same set. */
+static void label_change(struct coordinator *c, uint64_t sample_no,
+			 const Freeal__Annotation *annotation)
 {
-	if (c->labels[sample_no] == class_id)
+	int32_t class_id = label_class(annotation);
+	if (c->labels[sample_no] == class_id && class_id != LABEL_SET)
 		return;
 	Freeal__ChangeRecord change = FREEAL__CHANGE_RECORD__INIT;
 	change.sample_no = sample_no;
-	change.class_id = class_id;
+	change.class_id = class_id == LABEL_SET ? LABEL_NONE : class_id;
+	if (class_id == LABEL_SET) {
+		change.candidates = annotation->candidates->class_ids;
+		change.n_candidates = annotation->candidates->n_class_ids;
+	}
 	enum err e = table_put(coordinator_txn(c), TABLE_CHANGES,
 			       store_key_u64(c->state.change_count), &change.base);
 	if (e) {
@@ -63,10 +70,9 @@ static void annotation_take(struct coordinator *c, uint64_t sample_no, uint32_t 
 	lease_remove(c->leases, sample_no);
 	usage_count(c, annotation->usage);
 	c->round.asked++;
-	int32_t class_id = label_class(annotation);
-	if (class_id >= 0) {
+	if (label_class(annotation) != LABEL_NONE) {
 		c->round.answered++;
-		label_change(c, sample_no, class_id);
+		label_change(c, sample_no, annotation);
 	} else {
 		c->round.unusable++;
 		c->set_aside++;
@@ -129,7 +135,9 @@ static bool body_fits(const struct coordinator *c, const Freeal__Result *r)
 		return r->body_case == FREEAL__RESULT__BODY_GENERATE;
 	case FREEAL__WORK_KIND__ANNOTATE:
 		return r->body_case == FREEAL__RESULT__BODY_ANNOTATE &&
-		       label_class(r->annotate) < (int32_t)c->project->n_labels;
+		       label_class_end(r->annotate) <= c->project->n_labels &&
+		       (label_class(r->annotate) != LABEL_SET ||
+			r->annotate->candidates->n_class_ids <= CANDIDATES_MAX);
 	case FREEAL__WORK_KIND__EMBED:
 		return r->body_case == FREEAL__RESULT__BODY_EMBED;
 	case FREEAL__WORK_KIND__TRAIN:

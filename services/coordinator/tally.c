@@ -37,6 +37,15 @@ static void bin_add(struct tally *t, float confidence, bool correct)
 	t->bins[bin].correct += correct;
 }
 
+static bool candidates_have(const struct label_resolved *l, int32_t class_id)
+{
+	for (size_t i = 0; i < l->candidate_count; i++) {
+		if ((int32_t)l->candidates[i] == class_id)
+			return true;
+	}
+	return false;
+}
+
 static void gold_add(struct tally *t, const struct view_row *row)
 {
 	const struct label_resolved *l = &row->label;
@@ -48,7 +57,9 @@ static void gold_add(struct tally *t, const struct view_row *row)
 	share_add(&t->final, true, right);
 	share_add(&t->llm, l->llm_class_id >= 0, l->llm_class_id == gold);
 	share_add(&t->llm_first, row->llm_first >= 0, row->llm_first == gold);
-	share_add(&t->filled, l->llm_class_id < 0, right);
+	share_add(&t->filled, l->llm_class_id < 0 && l->candidate_count == 0, right);
+	share_add(&t->candidates, l->candidate_count > 0, right);
+	share_add(&t->candidates_hit, l->candidate_count > 0, candidates_have(l, gold));
 	share_add(&t->clean, row->selection && row->selection->clean, right);
 	share_add(&t->pool, row->demonstration, right);
 	share_add(&t->model, row->predicted >= 0, row->predicted == gold);
@@ -61,7 +72,7 @@ void tally_add(struct tally *t, const struct view_row *row)
 {
 	const struct label_resolved *l = &row->label;
 	t->samples++;
-	t->set_aside += l->asked && l->llm_class_id < 0;
+	t->set_aside += l->asked && l->llm_class_id < 0 && l->candidate_count == 0;
 	if (l->class_id < 0 || l->class_id >= (int32_t)t->class_count)
 		return;
 	t->sources[l->source]++;

@@ -29,7 +29,9 @@ struct tally {
 	uint64_t gold_samples;
 	uint64_t *confusion; /* gold × final label, class_count² */
 	struct tally_share final, llm, llm_first, filled, clean, pool, model;
-	uint64_t mended, broken; /* valid answers overruled */
+	struct tally_share candidates;	   /* labels chosen from a set */
+	struct tally_share candidates_hit; /* sets that hold the right one */
+	uint64_t mended, broken;	   /* valid answers overruled */
 	struct {
 		uint64_t samples;
 		double confidence, correct;

@@ -43,7 +43,7 @@ static enum err changes_check(struct audit *a, struct dataset *d)
 {
 	int32_t none;
 	uint64_t count = dataset_change_count(d);
-	enum err e = dataset_labels(d, count, &none, 0);
+	enum err e = dataset_labels(d, count, &none, 0, NULL);
 	if (e == ERR_CORRUPT || e == ERR_NOT_FOUND)
 		audit_fail(a, 3, "of the first %llu label changes some are missing",
 			   (unsigned long long)count);

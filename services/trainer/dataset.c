@@ -3,6 +3,7 @@
 #include "base/crash.h"
 #include "base/limits.h"
 #include "store/audit.h"
+#include "trainer/candidates.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -11,13 +12,14 @@
 #define DATASET_MAP_GIB 256u
 
 enum dataset_table {
-	TABLE_SAMPLES, /* sample_no → sample_head, id, text, augmented */
-	TABLE_CHANGES, /* number of its first change → change_row ... */
-	TABLE_META,    /* "project" → its id */
+	TABLE_SAMPLES,	  /* sample_no → sample_head, id, text, augmented */
+	TABLE_CHANGES,	  /* number of its first change → change_row ... */
+	TABLE_META,	  /* "project" → its id */
+	TABLE_CANDIDATES, /* number of the change → class ids (uint32_t) ... */
 	TABLE_COUNT,
 };
 
-static const char *const dataset_tables[TABLE_COUNT] = {"samples", "changes", "meta"};
+static const char *const dataset_tables[TABLE_COUNT] = {"samples", "changes", "meta", "candidates"};
 
 struct sample_head {
 	uint32_t id_bytes;
@@ -27,7 +29,7 @@ struct sample_head {
 struct change_row {
 	uint64_t sample_no;
 	int32_t class_id;
-	uint32_t reserved;
+	uint32_t candidate_count; /* class_id is -1, and the change has a set of so many */
 };
 
 struct dataset {
@@ -228,9 +230,45 @@ enum err dataset_samples_add(struct dataset *d, uint64_t first, const Freeal__Sa
 	return e;
 }
 
+/* Stores the sets of the changes behind `skip` and notes them in their rows. */
+static enum err candidates_put(struct store_txn *t, uint64_t first, size_t skip,
+			       const Freeal__ChangeChunk *chunk, struct change_row *rows)
+{
+	enum err e = ERR_OK;
+	for (size_t i = 0; !e && i < chunk->n_candidates; i++) {
+		const Freeal__Candidates *set = chunk->candidates[i];
+		if (set->row < skip)
+			continue;
+		struct store_key key = store_key_u64(first + set->row);
+		rows[set->row - skip].candidate_count = (uint32_t)set->n_class_ids;
+		e = store_put(t, TABLE_CANDIDATES, key.bytes, key.size, set->class_ids,
+			      set->n_class_ids * sizeof *set->class_ids);
+	}
+	return e;
+}
+
+static enum err changes_put(struct store_txn *t, uint64_t first, const struct change_row *rows,
+			    size_t count)
+{
+	struct store_key key = store_key_u64(first);
+	return store_append(t, TABLE_CHANGES, key.bytes, key.size, rows, count * sizeof *rows);
+}
+
+static bool candidates_valid(const Freeal__ChangeChunk *chunk)
+{
+	for (size_t i = 0; i < chunk->n_candidates; i++) {
+		const Freeal__Candidates *set = chunk->candidates[i];
+		if (set->row >= chunk->n_class_ids || chunk->class_ids[set->row] != -1 ||
+		    set->n_class_ids == 0 || set->n_class_ids > CANDIDATES_MAX)
+			return false;
+	}
+	return true;
+}
+
 enum err dataset_changes_add(struct dataset *d, uint64_t first, const Freeal__ChangeChunk *chunk)
 {
-	if (first > d->change_count || chunk->n_sample_nos != chunk->n_class_ids)
+	if (first > d->change_count || chunk->n_sample_nos != chunk->n_class_ids ||
+	    !candidates_valid(chunk))
 		return ERR_PROTOCOL;
 	if (chunk->n_sample_nos <= d->change_count - first)
 		return ERR_OK;
@@ -245,8 +283,9 @@ enum err dataset_changes_add(struct dataset *d, uint64_t first, const Freeal__Ch
 	struct store_txn *t;
 	enum err e = store_begin(d->store, true, &t);
 	if (!e) {
-		struct store_key key = store_key_u64(d->change_count);
-		e = store_append(t, TABLE_CHANGES, key.bytes, key.size, rows, count * sizeof *rows);
+		e = candidates_put(t, first, skip, chunk, rows);
+		if (!e)
+			e = changes_put(t, d->change_count, rows, count);
 		if (e)
 			store_abort(t);
 		else
@@ -351,8 +390,10 @@ bool dataset_view_augmented(const struct dataset_view *v)
 	return false;
 }
 
+/* The labels after a number of changes; `sets` (count) are the numbers of the changes whose sets
+ * hold, plus 1, and 0 for a sample without one. */
 static enum err changes_apply(struct store_cursor *c, uint64_t change_count, int32_t *labels,
-			      size_t count)
+			      uint64_t *sets, size_t count)
 {
 	struct store_value key, value;
 	uint64_t change_no = 0;
@@ -364,8 +405,10 @@ static enum err changes_apply(struct store_cursor *c, uint64_t change_count, int
 		for (size_t i = 0; i < rows && change_no < change_count; i++, change_no++) {
 			struct change_row row;
 			memcpy(&row, (const char *)value.data + i * sizeof row, sizeof row);
-			if (row.sample_no < count)
-				labels[row.sample_no] = row.class_id;
+			if (row.sample_no >= count)
+				continue;
+			labels[row.sample_no] = row.class_id;
+			sets[row.sample_no] = row.candidate_count ? change_no + 1 : 0;
 		}
 		if (change_no < change_count)
 			e = store_cursor_next(c, &key, &value);
@@ -373,20 +416,59 @@ static enum err changes_apply(struct store_cursor *c, uint64_t change_count, int
 	return change_no < change_count ? e : ERR_OK;
 }
 
-enum err dataset_labels(struct dataset *d, uint64_t change_count, int32_t *labels, size_t count)
+static enum err candidates_get(struct store_txn *t, const uint64_t *sets, size_t count,
+			       struct candidates **ret_candidates)
+{
+	struct candidates *c = NULL;
+	enum err e = ERR_OK;
+	for (size_t i = 0; !e && i < count; i++) {
+		if (!sets[i])
+			continue;
+		struct store_key key = store_key_u64(sets[i] - 1);
+		struct store_value value;
+		uint32_t class_ids[CANDIDATES_MAX];
+		if (!c)
+			e = candidates_new(count, &c);
+		if (!e)
+			e = store_get(t, TABLE_CANDIDATES, key.bytes, key.size, &value);
+		if (!e && (value.size == 0 || value.size > sizeof class_ids))
+			e = ERR_CORRUPT;
+		if (e)
+			break;
+		memcpy(class_ids, value.data, value.size);
+		e = candidates_add(c, i, class_ids, value.size / sizeof *class_ids);
+	}
+	if (e) {
+		candidates_free(c);
+		return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+	}
+	*ret_candidates = c;
+	return ERR_OK;
+}
+
+enum err dataset_labels(struct dataset *d, uint64_t change_count, int32_t *labels, size_t count,
+			struct candidates **ret_candidates)
 {
 	struct store_txn *t;
 	struct store_cursor *c;
+	uint64_t *sets = calloc(count + 1, sizeof *sets);
+	if (!sets)
+		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < count; i++)
 		labels[i] = -1;
 	enum err e = store_begin(d->store, false, &t);
-	if (e)
+	if (e) {
+		free(sets);
 		return e;
+	}
 	e = store_cursor_open(t, TABLE_CHANGES, &c);
 	if (!e) {
-		e = changes_apply(c, change_count, labels, count);
+		e = changes_apply(c, change_count, labels, sets, count);
 		store_cursor_close(c);
 	}
+	if (!e && ret_candidates)
+		e = candidates_get(t, sets, count, ret_candidates);
 	store_abort(t);
+	free(sets);
 	return e;
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct audit;
+struct candidates;
 struct dataset;
 
 /* Opens or makes DIR. */
@@ -67,9 +68,11 @@ void dataset_view_close(struct dataset_view *v);
 bool dataset_view_augmented(const struct dataset_view *v);
 
 /* Fills `labels` (count) with the class ids of samples 0 .. count-1 after the first
- * `change_count` changes; -1 where there is none. ERR_NOT_FOUND: fewer are here. */
-enum err dataset_labels(struct dataset *d, uint64_t change_count, int32_t *labels,
-			size_t count) WARN_UNUSED;
+ * `change_count` changes; -1 where there is none, or one of several: those sets come in
+ * `ret_candidates` (free them; NULL: no sample has one; may be NULL itself).
+ * ERR_NOT_FOUND: fewer are here. */
+enum err dataset_labels(struct dataset *d, uint64_t change_count, int32_t *labels, size_t count,
+			struct candidates **ret_candidates) WARN_UNUSED;
 
 /* Reads every record (store/audit.h). */
 enum err dataset_records_audit(struct dataset *d, struct audit *audit) WARN_UNUSED;

@@ -134,13 +134,14 @@ enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed, u
 }
 
 enum err job_labels_load(struct job *j, struct job_context *c, uint64_t change_count,
-			 int32_t **ret_labels)
+			 int32_t **ret_labels, struct candidates **ret_sets)
 {
+	struct candidates *sets = NULL;
 	size_t count = (size_t)c->sample_count;
 	int32_t *labels = malloc((count ? count : 1) * sizeof *labels);
 	if (!labels)
 		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the labels");
-	enum err e = dataset_labels(c->dataset, change_count, labels, count);
+	enum err e = dataset_labels(c->dataset, change_count, labels, count, &sets);
 	if (e)
 		(void)err_set(&j->msg, e, "cannot read the label changes: %s", err_str(e));
 	for (size_t i = 0; !e && i < count; i++) {
@@ -148,11 +149,16 @@ enum err job_labels_load(struct job *j, struct job_context *c, uint64_t change_c
 			e = err_set(&j->msg, ERR_INVALID, "sample %zu has the label %d of %zu", i,
 				    labels[i], j->project->n_labels);
 	}
+	if (!e && candidates_class_end(sets) > j->project->n_labels)
+		e = err_set(&j->msg, ERR_INVALID, "a candidate set names the label %u of %zu",
+			    candidates_class_end(sets) - 1, j->project->n_labels);
 	if (e) {
 		free(labels);
+		candidates_free(sets);
 		return e;
 	}
 	*ret_labels = labels;
+	*ret_sets = sets;
 	return ERR_OK;
 }
 

@@ -6,6 +6,7 @@
 #ifndef FREEAL_TRAINER_JOB_CONTEXT_H
 #define FREEAL_TRAINER_JOB_CONTEXT_H
 
+#include "trainer/candidates.h"
 #include "trainer/encoder/encoder.h"
 #include "trainer/features.h"
 #include "trainer/job.h"
@@ -49,9 +50,16 @@ void job_samples_set(struct job_context *c, uint64_t sample_count);
 /* Makes the context's folds those of its samples. */
 enum err job_folds_ensure(struct job *j, struct job_context *c, uint64_t seed,
 			  uint32_t fold_count) WARN_UNUSED;
-/* Labels of the context's samples after that many changes; free() them. */
+/* Labels of the context's samples after that many changes; free() them. Where a sample's label is
+ * one of several it is -1, and those are in the sets (NULL: there are none). */
 enum err job_labels_load(struct job *j, struct job_context *c, uint64_t change_count,
-			 int32_t **ret_labels) WARN_UNUSED;
+			 int32_t **ret_labels, struct candidates **ret_sets) WARN_UNUSED;
+/* Gives samples with a set a label to train on, but for those `held_out` (sample_count). */
+enum err job_candidates_fill(struct job *j, struct job_context *c, int32_t *labels,
+			     const struct candidates *sets, const bool *held_out) WARN_UNUSED;
+/* Gives held-out samples with a set the label that their probabilities (row_count, classes) say. */
+void job_candidates_judge(int32_t *labels, const struct candidates *sets, const size_t *rows,
+			  size_t row_count, const float *probabilities, size_t class_count);
 enum err job_view_open(struct job *j, struct job_context *c, uint64_t first, size_t count,
 		       struct dataset_view **ret_view) WARN_UNUSED;
 /* Starts the stream `j->outcome.stream_name`, which the result then waits for. */

@@ -76,7 +76,8 @@ static enum err ngram_fold(struct job *j, struct job_context *c, const struct jo
 				&j->msg);
 }
 
-static enum err fold_train(struct job *j, struct job_context *c, const int32_t *labels)
+static enum err fold_train(struct job *j, struct job_context *c, int32_t *labels,
+			   const struct candidates *sets)
 {
 	const Freeal__TrainOrder *order = j->work->train;
 	size_t class_count = j->project->n_labels, row_count = 0;
@@ -87,14 +88,19 @@ static enum err fold_train(struct job *j, struct job_context *c, const int32_t *
 		j->outcome.row_count += !held_out && labels[i] >= 0;
 	}
 	size_t *rows = malloc((row_count + 1) * sizeof *rows);
+	bool *held_out = calloc(c->sample_count + 1, sizeof *held_out);
 	float *probabilities = malloc((row_count + 1) * class_count * sizeof *probabilities);
-	enum err e = rows && probabilities
+	enum err e = rows && held_out && probabilities
 			 ? ERR_OK
 			 : err_set(&j->msg, ERR_NO_MEMORY, "no memory for fold %u", order->fold);
 	for (size_t i = 0, at = 0; !e && i < c->sample_count; i++) {
-		if (c->folds[i] / group == order->fold)
-			rows[at++] = i;
+		if (c->folds[i] / group != order->fold)
+			continue;
+		held_out[i] = true;
+		rows[at++] = i;
 	}
+	if (!e)
+		e = job_candidates_fill(j, c, labels, sets, held_out);
 	const struct job_fold fold = {labels, rows, row_count, probabilities};
 	if (!e)
 		e = plan_is_encoder(j->project) ? job_encoder_fold(j, c, &fold)
@@ -105,11 +111,14 @@ static enum err fold_train(struct job *j, struct job_context *c, const int32_t *
 	if (!e)
 		e = job_stream_open(j, c);
 	if (!e)
+		job_candidates_judge(labels, sets, rows, row_count, probabilities, class_count);
+	if (!e)
 		e = oof_write(j, rows, row_count, labels, probabilities);
 	if (!e)
 		j->outcome.loss =
 		    job_rows_loss(rows, row_count, labels, probabilities, class_count);
 	free(rows);
+	free(held_out);
 	free(probabilities);
 	return e;
 }
@@ -129,9 +138,12 @@ static enum err augmented_load(struct job *j, struct job_context *c, struct feat
 	return e;
 }
 
-/* The labels to train on, with what the selector overrules; which of them it trusts. */
-static bool *clean_make(struct job *j, struct job_context *c, int32_t *labels)
+/* The labels to train on, with what the selector overrules and made of candidate sets; which of
+ * them it trusts. */
+static bool *clean_make(struct job *j, struct job_context *c, int32_t *labels,
+			const struct candidates *sets)
 {
+	const uint32_t *class_ids;
 	const struct selection *s = j->selection;
 	assert(s && s->count == c->sample_count);
 	int32_t class_count = (int32_t)j->project->n_labels;
@@ -140,6 +152,8 @@ static bool *clean_make(struct job *j, struct job_context *c, int32_t *labels)
 	for (size_t i = 0; i < s->count; i++) {
 		if (s->overrule[i] && s->slm_labels[i] >= 0 && s->slm_labels[i] < class_count)
 			labels[i] = s->slm_labels[i];
+		else if (candidates_of(sets, i, &class_ids) > 0 && s->class_ids[i] < class_count)
+			labels[i] = s->class_ids[i];
 		j->outcome.row_count += labels[i] >= 0;
 		if (clean)
 			clean[i] = s->clean[i] && labels[i] >= 0;
@@ -191,11 +205,12 @@ static enum err ngram_final(struct job *j, struct job_context *c, const struct j
 	return e;
 }
 
-static enum err final_train(struct job *j, struct job_context *c, int32_t *labels)
+static enum err final_train(struct job *j, struct job_context *c, int32_t *labels,
+			    const struct candidates *sets)
 {
 	const char *folder = c->models->made;
 	const char **names = calloc(j->project->n_labels, sizeof *names);
-	bool *clean = clean_make(j, c, labels);
+	bool *clean = clean_make(j, c, labels, sets);
 	struct job_refit refit = {j, c, labels};
 	const struct job_final final = {.labels = labels,
 					.clean = clean,
@@ -241,12 +256,14 @@ enum err job_train(struct job *j, struct job_context *c)
 	const Freeal__TrainOrder *order = j->work->train;
 	double start_s = clock_seconds();
 	int32_t *labels = NULL;
+	struct candidates *sets = NULL;
 	enum err e = samples_ensure(j, c, order);
 	if (!e)
-		e = job_labels_load(j, c, order->change_count, &labels);
+		e = job_labels_load(j, c, order->change_count, &labels, &sets);
 	if (!e)
-		e = order->final ? final_train(j, c, labels) : fold_train(j, c, labels);
+		e = order->final ? final_train(j, c, labels, sets) : fold_train(j, c, labels, sets);
 	free(labels);
+	candidates_free(sets);
 	j->outcome.seconds = clock_seconds() - start_s;
 	return e;
 }

@@ -18,6 +18,7 @@ struct selection {
 	bool *clean;	     /* (count) the label is trusted */
 	bool *overrule;	     /* (count) slm_labels replaces a valid answer */
 	int32_t *slm_labels; /* (count) out-of-fold label; -1: none */
+	int32_t *class_ids;  /* (count) the label that was judged; -1: none */
 };
 
 /* Nothing clean, no labels. */

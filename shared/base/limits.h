@@ -40,4 +40,7 @@
  * twice alone. Then it is set aside. */
 #define WORK_LOSSES_MAX 4
 
+/* Labels that one answer of an LLM may name. */
+#define CANDIDATES_MAX 16
+
 #endif

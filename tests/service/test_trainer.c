@@ -76,6 +76,29 @@ static void test_a_round_and_the_final_model(void **state)
 }
 
 /* Starts the trainer on the pulled model and asks it. */
+/* Of each set the likeliest class is judged, by a model that has not seen the sample. */
+static void test_candidate_sets(void **state)
+{
+	struct peers *p = *state;
+	p->sets = true;
+	trainer_train(p);
+	wait_for(p, &p->coordinator.hello_count, 1);
+	wait_for(p, &p->selector.hello_count, 1);
+	for (uint32_t fold = 0; fold < FOLD_COUNT; fold++)
+		train_lease(p, fold, 1);
+	wait_for(p, &p->result_count, FOLD_COUNT);
+	for (size_t i = 0; i < SAMPLE_COUNT; i++)
+		assert_int_equal(p->oof_count[i], 1);
+	assert_true(p->sets_right > SAMPLE_COUNT / 3 * 9 / 10);
+	train_lease(p, FOLD_COUNT, 1);
+	const Freeal__Result *result = wait_result(p);
+	/* All but the ones that are missing, which no set stands for. */
+	uint64_t labelled = 0;
+	for (size_t i = 0; i < SAMPLE_COUNT; i++)
+		labelled += i % 3 == 0 || p->labels[i] >= 0;
+	assert_int_equal(result->train->row_count, labelled);
+}
+
 static void serve_ask(struct peers *p, const char *endpoint)
 {
 	struct socket *s;
@@ -365,6 +388,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peers_setup, peers_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_round_and_the_final_model),
+	    TEST(test_candidate_sets),
 	    TEST(test_pulled_model_is_served),
 	    TEST(test_killed_trainer_does_it_again),
 	    TEST(test_selector_restart),

@@ -192,6 +192,11 @@ static void body_send(struct peer *peer, const char *stream, uint64_t seq, const
 				     next >= SAMPLE_COUNT, data, bytes));
 }
 
+static bool has_set(const struct peers *p, uint64_t sample_no)
+{
+	return p->sets && sample_no % 3 == 0;
+}
+
 /* "samples", "changes" or "selection/0": rows seq .. seq+99. */
 static void chunk_make(struct peers *p, struct peer *peer, const char *stream, uint64_t seq)
 {
@@ -211,7 +216,7 @@ static void chunk_make(struct peers *p, struct peer *peer, const char *stream, u
 		rows[i].sample_no = no;
 		rows[i].clean = p->labels[no] == p->gold[no];
 		rows[i].slm_label = p->gold[no];
-		rows[i].class_id = p->labels[no];
+		rows[i].class_id = has_set(p, no) ? p->gold[no] : p->labels[no];
 	}
 	Freeal__SampleChunk sample_chunk = FREEAL__SAMPLE_CHUNK__INIT;
 	sample_chunk.rows = sample_pointers;
@@ -219,8 +224,25 @@ static void chunk_make(struct peers *p, struct peer *peer, const char *stream, u
 	selection_chunk.rows = row_pointers;
 	sample_chunk.n_rows = selection_chunk.n_rows = ROWS_PER_CHUNK;
 	Freeal__ChangeChunk change_chunk = FREEAL__CHANGE_CHUNK__INIT;
+	Freeal__Candidates sets[ROWS_PER_CHUNK], *set_pointers[ROWS_PER_CHUNK];
+	uint32_t candidates[ROWS_PER_CHUNK][2];
+	int32_t class_ids[ROWS_PER_CHUNK];
 	change_chunk.sample_nos = nos;
-	change_chunk.class_ids = p->labels + seq;
+	change_chunk.class_ids = class_ids;
+	change_chunk.candidates = set_pointers;
+	memcpy(class_ids, p->labels + seq, sizeof class_ids);
+	for (size_t i = 0; i < ROWS_PER_CHUNK; i++) {
+		if (!has_set(p, seq + i))
+			continue;
+		size_t n = change_chunk.n_candidates++;
+		freeal__candidates__init(set_pointers[n] = &sets[n]);
+		class_ids[i] = -1;
+		candidates[n][0] = (uint32_t)(p->gold[seq + i] + 1) % CLASS_COUNT;
+		candidates[n][1] = (uint32_t)p->gold[seq + i];
+		sets[n].row = (uint32_t)i;
+		sets[n].class_ids = candidates[n];
+		sets[n].n_class_ids = 2;
+	}
 	change_chunk.n_sample_nos = change_chunk.n_class_ids = ROWS_PER_CHUNK;
 	if (strcmp(stream, "samples") == 0)
 		body_send(peer, stream, seq, &sample_chunk);
@@ -268,7 +290,10 @@ static void oof_take(struct peers *p, const Freeal__Chunk *chunk)
 	for (size_t i = 0; i < body->n_sample_nos; i++) {
 		uint64_t no = body->sample_nos[i];
 		assert_true(no < SAMPLE_COUNT);
-		assert_int_equal(body->class_ids[i], p->labels[no]);
+		if (has_set(p, no))
+			p->sets_right += body->class_ids[i] == p->gold[no];
+		else
+			assert_int_equal(body->class_ids[i], p->labels[no]);
 		p->oof_count[no]++;
 		memcpy(p->probabilities[no], body->probabilities + i * CLASS_COUNT,
 		       sizeof p->probabilities[no]);

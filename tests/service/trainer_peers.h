@@ -26,6 +26,8 @@ struct peers {
 	char texts[SAMPLE_COUNT][96];
 	int32_t gold[SAMPLE_COUNT];
 	int32_t labels[SAMPLE_COUNT]; /* a tenth is wrong, a twentieth missing */
+	bool sets;		      /* every third sample has a set of two, right one last */
+	size_t sets_right;	      /* of them judged with the right one */
 	/* What came. */
 	Freeal__Result *results[RESULT_COUNT_MAX];
 	uint32_t result_count, return_count, leaving_count, lease_renew_count;

@@ -1,4 +1,5 @@
 /* libs: freeal-trainer-lib store base proto */
+#include "trainer/candidates.h"
 #include "trainer/dataset.h"
 
 #include <setjmp.h>
@@ -155,15 +156,66 @@ static void test_labels_are_those_of_the_moment(void **state)
 	assert_int_equal(dataset_change_count(f->dataset), 6);
 
 	int32_t labels[4];
-	assert_int_equal(dataset_labels(f->dataset, 3, labels, 4), ERR_OK);
+	assert_int_equal(dataset_labels(f->dataset, 3, labels, 4, NULL), ERR_OK);
 	assert_memory_equal(labels, ((int32_t[]){2, 1, 0, -1}), sizeof labels);
-	assert_int_equal(dataset_labels(f->dataset, 4, labels, 4), ERR_OK);
+	assert_int_equal(dataset_labels(f->dataset, 4, labels, 4, NULL), ERR_OK);
 	assert_memory_equal(labels, ((int32_t[]){2, 0, 0, -1}), sizeof labels);
-	assert_int_equal(dataset_labels(f->dataset, 6, labels, 4), ERR_OK);
+	assert_int_equal(dataset_labels(f->dataset, 6, labels, 4, NULL), ERR_OK);
 	assert_memory_equal(labels, ((int32_t[]){-1, 0, 0, -1}), sizeof labels);
-	assert_int_equal(dataset_labels(f->dataset, 0, labels, 4), ERR_OK);
+	assert_int_equal(dataset_labels(f->dataset, 0, labels, 4, NULL), ERR_OK);
 	assert_int_equal(labels[0], -1);
-	assert_int_equal(dataset_labels(f->dataset, 7, labels, 4), ERR_NOT_FOUND);
+	assert_int_equal(dataset_labels(f->dataset, 7, labels, 4, NULL), ERR_NOT_FOUND);
+}
+
+static void test_sets_are_those_of_the_moment(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t nos[] = {0, 1, 0, 2};
+	int32_t ids[] = {-1, 1, 2, -1};
+	uint32_t first[] = {3, 0}, last[] = {1, 2, 0};
+	Freeal__Candidates sets[] = {FREEAL__CANDIDATES__INIT, FREEAL__CANDIDATES__INIT};
+	Freeal__Candidates *list[] = {&sets[0], &sets[1]};
+	sets[0].class_ids = first;
+	sets[0].n_class_ids = 2;
+	sets[1].row = 3;
+	sets[1].class_ids = last;
+	sets[1].n_class_ids = 3;
+	Freeal__ChangeChunk chunk = FREEAL__CHANGE_CHUNK__INIT;
+	chunk.sample_nos = nos;
+	chunk.class_ids = ids;
+	chunk.n_sample_nos = chunk.n_class_ids = 4;
+	chunk.candidates = list;
+	chunk.n_candidates = 2;
+	sets[1].row = 2; /* has a class */
+	assert_int_equal(dataset_changes_add(f->dataset, 0, &chunk), ERR_PROTOCOL);
+	sets[1].row = 4;
+	assert_int_equal(dataset_changes_add(f->dataset, 0, &chunk), ERR_PROTOCOL);
+	sets[1].row = 3;
+	assert_int_equal(dataset_changes_add(f->dataset, 0, &chunk), ERR_OK);
+	assert_int_equal(dataset_changes_add(f->dataset, 0, &chunk), ERR_OK);
+	dataset_reopen(f);
+	assert_int_equal(dataset_change_count(f->dataset), 4);
+
+	int32_t labels[3];
+	const uint32_t *class_ids;
+	struct candidates *c = NULL;
+	assert_int_equal(dataset_labels(f->dataset, 2, labels, 3, &c), ERR_OK);
+	assert_memory_equal(labels, ((int32_t[]){-1, 1, -1}), sizeof labels);
+	assert_int_equal(candidates_count(c), 1);
+	assert_int_equal(candidates_of(c, 0, &class_ids), 2);
+	assert_memory_equal(class_ids, first, sizeof first);
+	assert_int_equal(candidates_of(c, 1, &class_ids), 0);
+	candidates_free(c);
+	assert_int_equal(dataset_labels(f->dataset, 4, labels, 3, &c), ERR_OK);
+	assert_memory_equal(labels, ((int32_t[]){2, 1, -1}), sizeof labels);
+	assert_int_equal(candidates_of(c, 0, &class_ids), 0);
+	assert_int_equal(candidates_of(c, 2, &class_ids), 3);
+	assert_memory_equal(class_ids, last, sizeof last);
+	assert_int_equal(candidates_class_end(c), 3);
+	candidates_free(c);
+	c = NULL;
+	assert_int_equal(dataset_labels(f->dataset, 0, labels, 3, &c), ERR_OK);
+	assert_null(c);
 }
 
 static void test_malformed_chunks_add_nothing(void **state)
@@ -206,6 +258,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_samples_are_appended_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_projects_samples_go, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_labels_are_those_of_the_moment, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_sets_are_those_of_the_moment, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_malformed_chunks_add_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_directory_has_one_owner, setup, teardown),
 	};

@@ -102,6 +102,45 @@ static void the_selector_may_overrule_the_llm_but_no_human(void **state)
 	assert_int_equal(r.source, FREEAL__LABEL_SOURCE__HUMAN);
 }
 
+static void of_a_set_the_label_is_the_likeliest_of_it(void **state)
+{
+	(void)state;
+	uint32_t set[] = {3, 1};
+	Freeal__CandidatePayload payload = FREEAL__CANDIDATE_PAYLOAD__INIT;
+	payload.class_ids = set;
+	payload.n_class_ids = 2;
+	struct history h = {.count = 0};
+	history_add(&h, FREEAL__LABEL_SOURCE__LLM, 0, 2, NULL);
+	history_add(&h, FREEAL__LABEL_SOURCE__LLM, 1, -1, "");
+	h.annotations[1].payload_case = FREEAL__ANNOTATION__PAYLOAD_CANDIDATES;
+	h.annotations[1].candidates = &payload;
+	assert_int_equal(label_class(&h.annotations[1]), LABEL_SET);
+	assert_int_equal(label_class_end(&h.annotations[1]), 4);
+
+	struct label_resolved r = label_resolve(h.list, h.count, NULL);
+	assert_int_equal(r.class_id, 3);
+	assert_int_equal(r.llm_class_id, -1);
+	assert_int_equal(r.candidate_count, 2);
+	assert_null(r.llm_reason);
+	Freeal__SelectionRow s = selection_make(0, false);
+	s.class_id = 1;
+	r = label_resolve(h.list, h.count, &s);
+	assert_int_equal(r.class_id, 1);
+	assert_int_equal(r.source, FREEAL__LABEL_SOURCE__LLM);
+	assert_int_equal(r.round, 1);
+	s.class_id = 2; /* judged with an older label */
+	assert_int_equal(label_resolve(h.list, h.count, &s).class_id, 3);
+	/* What is unusable replaces no set, a class does. */
+	history_add(&h, FREEAL__LABEL_SOURCE__LLM, 2, -1, "empty");
+	assert_int_equal(label_resolve(h.list, h.count, &s).candidate_count, 2);
+	history_add(&h, FREEAL__LABEL_SOURCE__LLM, 3, 0, NULL);
+	r = label_resolve(h.list, h.count, &s);
+	assert_int_equal(r.class_id, 0);
+	assert_int_equal(r.candidate_count, 0);
+	payload.n_class_ids = 0;
+	assert_int_equal(label_class(&h.annotations[1]), LABEL_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +148,7 @@ int main(void)
 	    cmocka_unit_test(the_latest_usable_answer_stands),
 	    cmocka_unit_test(an_unusable_answer_is_filled_by_the_slm),
 	    cmocka_unit_test(the_selector_may_overrule_the_llm_but_no_human),
+	    cmocka_unit_test(of_a_set_the_label_is_the_likeliest_of_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
