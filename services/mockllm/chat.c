@@ -167,11 +167,25 @@ static size_t token_count(size_t bytes)
 	return (bytes + 3) / 4;
 }
 
+struct chat_usage chat_usage(const struct chat_request *request, const struct chat_reply *reply)
+{
+	return (struct chat_usage){token_count(request->prompt_bytes),
+				   token_count(reply->content.size)};
+}
+
+uint64_t chat_cost(const struct chat_request *r)
+{
+	const json_t *max = json_object_get(r->root, "max_completion_tokens");
+	if (!json_is_integer(max))
+		max = json_object_get(r->root, "max_tokens");
+	json_int_t tokens = json_is_integer(max) ? json_integer_value(max) : CHAT_TOKENS_DEFAULT;
+	return token_count(r->prompt_bytes) + (tokens > 0 ? (uint64_t)tokens : 0);
+}
+
 void chat_reply_write(struct buf *out, const struct chat_request *request,
 		      const struct chat_reply *reply)
 {
-	size_t prompt = token_count(request->prompt_bytes);
-	size_t completion = token_count(reply->content.size);
+	struct chat_usage usage = chat_usage(request, reply);
 	buf_printf(out,
 		   "{\"id\":\"chatcmpl-mock-%llu\",\"object\":\"chat.completion\",\"created\":0,"
 		   "\"system_fingerprint\":\"%s (a mock, not a language model)\",\"model\":",
@@ -185,16 +199,23 @@ void chat_reply_write(struct buf *out, const struct chat_request *request,
 	buf_printf(
 	    out,
 	    "\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu}}",
-	    prompt, completion, prompt + completion);
+	    usage.prompt_tokens, usage.completion_tokens,
+	    usage.prompt_tokens + usage.completion_tokens);
 }
 
-void chat_error_write(struct buf *out, const char *message, const char *type, const char *code)
+void chat_error_write(struct buf *out, const char *message, const char *type, const char *code,
+		      const char *param)
 {
 	buf_add_str(out, "{\"error\":{\"message\":");
 	chat_string_write(out, chat_text_of(message));
 	buf_add_str(out, ",\"type\":");
 	chat_string_write(out, chat_text_of(type));
-	buf_add_str(out, ",\"param\":null,\"code\":");
+	buf_add_str(out, ",\"param\":");
+	if (param)
+		chat_string_write(out, chat_text_of(param));
+	else
+		buf_add_str(out, "null");
+	buf_add_str(out, ",\"code\":");
 	chat_string_write(out, chat_text_of(code));
 	buf_add_str(out, "}}");
 }

@@ -14,12 +14,13 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
 	CHAT_TURNS_MAX = 256,	  /* demonstrations in one prompt */
 	CHAT_EXAMPLES_MAX = 1000, /* examples that may be asked for at once */
 	CHAT_BODY_MAX = 16 << 20,
-	CHAT_DEPTH_MAX = 32,
+	CHAT_TOKENS_DEFAULT = 16, /* counted against limits where a request names no maximum */
 };
 
 /* Bytes owned by somebody else. */
@@ -51,16 +52,26 @@ struct chat_reply {
 	const char *finish_reason; /* NULL: "stop" */
 };
 
+/* A token is counted as four bytes, rounded up. */
+struct chat_usage {
+	size_t prompt_tokens;
+	size_t completion_tokens;
+};
+
 /* ERR_INVALID with a message for the client. chat_request_done() is safe after a failure. */
 WARN_UNUSED enum err chat_request_parse(struct chat_request *ret_request, const char *body,
 					size_t size, struct err_msg *msg);
 void chat_request_done(struct chat_request *r);
 
-/* Appends the JSON of a reply. A token is counted as four bytes, rounded up. */
+struct chat_usage chat_usage(const struct chat_request *request, const struct chat_reply *reply);
+/* What limits on tokens count: the prompt and as many tokens as the answer may have. */
+uint64_t chat_cost(const struct chat_request *r);
+
 void chat_reply_write(struct buf *out, const struct chat_request *request,
 		      const struct chat_reply *reply);
-/* Appends the JSON of an error: {"error":{"message","type","code"}}. */
-void chat_error_write(struct buf *out, const char *message, const char *type, const char *code);
+/* Appends the JSON of an error: {"error":{"message","type","param","code"}}. */
+void chat_error_write(struct buf *out, const char *message, const char *type, const char *code,
+		      const char *param);
 /* Appends `text` as a JSON string with its quotes. Invalid UTF-8 is replaced by U+FFFD. */
 void chat_string_write(struct buf *out, struct chat_text text);
 

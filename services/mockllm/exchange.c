@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,9 +23,8 @@ struct exchange *exchange_new(struct server *server, struct MHD_Connection *conn
 	x->server = server;
 	x->connection = connection;
 	x->fd = -1;
-	x->status = 200;
 	buf_init(&x->request, CHAT_BODY_MAX);
-	buf_init(&x->reply, CHAT_BODY_MAX);
+	outcome_init(&x->outcome);
 	buf_init(&x->raw, (size_t)512 << 20);
 	return x;
 }
@@ -36,25 +34,17 @@ void exchange_free(struct exchange *x)
 	if (!x)
 		return;
 	buf_done(&x->request);
-	buf_done(&x->reply);
+	outcome_done(&x->outcome);
 	buf_done(&x->raw);
 	if (x->fd >= 0)
 		close(x->fd);
 	free(x);
 }
 
-static bool fault_has_header(const struct fault *f, const char *name)
-{
-	for (size_t i = 0; i < f->header_count; i++) {
-		if (strcasecmp(f->headers[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 void exchange_raw_prepare(struct exchange *x, int fd, uint64_t now_ms)
 {
-	const struct fault *f = x->fault;
+	const struct outcome *o = &x->outcome;
+	const struct fault *f = o->fault;
 	assert(f);
 	x->fd = fd;
 	if (f->hang) {
@@ -63,17 +53,21 @@ void exchange_raw_prepare(struct exchange *x, int fd, uint64_t now_ms)
 	}
 	unsigned long long length = f->content_length >= 0
 					? (unsigned long long)f->content_length
-					: (unsigned long long)x->reply.size + f->pad_bytes;
+					: (unsigned long long)o->body.size + f->pad_bytes;
 	buf_printf(&x->raw, "HTTP/1.1 %u Mock\r\nServer: freeal-mockllm\r\nConnection: close\r\n",
-		   x->status);
+		   o->status);
 	if (!fault_has_header(f, "Content-Type"))
-		buf_add_str(&x->raw, "Content-Type: application/json\r\n");
+		buf_printf(&x->raw, "Content-Type: %s\r\n", o->content_type);
 	if (!fault_has_header(f, "Transfer-Encoding"))
 		buf_printf(&x->raw, "Content-Length: %llu\r\n", length);
 	for (size_t i = 0; i < f->header_count; i++)
 		buf_printf(&x->raw, "%s: %s\r\n", f->headers[i].name, f->headers[i].value);
+	for (size_t i = 0; i < o->header_count; i++) {
+		if (!fault_has_header(f, o->headers[i].name))
+			buf_printf(&x->raw, "%s: %s\r\n", o->headers[i].name, o->headers[i].value);
+	}
 	buf_add_str(&x->raw, "\r\n");
-	buf_add(&x->raw, x->reply.data, x->reply.size);
+	buf_add(&x->raw, o->body.data, o->body.size);
 	x->pad_left = f->pad_bytes;
 	if (f->close_after < 0)
 		return;
@@ -96,7 +90,7 @@ static bool peer_is_gone(int fd)
 
 static uint64_t raw_end(struct exchange *x)
 {
-	if (x->fault->reset) {
+	if (x->outcome.fault->reset) {
 		/* On Linux this resets at once; closing would send a FIN first. */
 		struct sockaddr none = {.sa_family = AF_UNSPEC};
 		(void)connect(x->fd, &none, sizeof none);
@@ -136,13 +130,14 @@ uint64_t exchange_raw_step(struct exchange *x, uint64_t now_ms)
 		if (x->raw_at == x->raw.size && x->pad_left == 0)
 			return raw_end(x);
 		ssize_t sent =
-		    raw_send(x, x->fault->drip_bytes ? x->fault->drip_bytes : EXCHANGE_BLOCK);
+		    raw_send(x, x->outcome.fault->drip_bytes ? x->outcome.fault->drip_bytes
+							     : EXCHANGE_BLOCK);
 		if (sent < 0)
 			return 0;
 		if (sent == 0)
 			return now_ms + EXCHANGE_FULL_WAIT_MS;
-		if (x->fault->drip_bytes)
-			return now_ms + (x->fault->drip_ms ? x->fault->drip_ms : 1);
+		if (x->outcome.fault->drip_bytes)
+			return now_ms + (x->outcome.fault->drip_ms ? x->outcome.fault->drip_ms : 1);
 	}
 	return now_ms + 1;
 }

@@ -1,13 +1,13 @@
 /*
- * One HTTP request and what becomes of it: the reply's status and body, and the plan
- * by which a scripted fault writes it. Knows no HTTP library but for the raw writing
+ * One HTTP request and what becomes of it: its outcome, and the plan by which a scripted
+ * fault writes it. Knows no HTTP library but for the raw writing
  * on a socket.
  */
 #ifndef FREEAL_MOCKLLM_EXCHANGE_H
 #define FREEAL_MOCKLLM_EXCHANGE_H
 
 #include "base/buf.h"
-#include "mockllm/script.h"
+#include "mockllm/outcome.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,10 +26,7 @@ struct exchange {
 	struct MHD_Connection *connection;
 	enum exchange_state state;
 	struct buf request;
-	unsigned status;
-	struct buf reply;
-	const struct fault *fault; /* NULL: none */
-	bool counted;		   /* in flight */
+	struct outcome outcome;
 	/* Writing by hand. */
 	int fd;		/* a duplicate of the connection's, or -1 */
 	struct buf raw; /* head and body */
@@ -41,7 +38,7 @@ struct exchange {
 struct exchange *exchange_new(struct server *server, struct MHD_Connection *connection);
 void exchange_free(struct exchange *x);
 
-/* Fills `raw` and the rest from status, reply and fault. Takes `fd`. */
+/* Fills `raw` and the rest from the outcome, which has a fault. Takes `fd`. */
 void exchange_raw_prepare(struct exchange *x, int fd, uint64_t now_ms);
 /* Writes what is due; returns when to come again (ms), 0 when the connection is to end. */
 uint64_t exchange_raw_step(struct exchange *x, uint64_t now_ms);

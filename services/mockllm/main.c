@@ -24,6 +24,8 @@ struct config {
 	struct mock_options mock;
 	int64_t seed;
 	int64_t latency_ms;
+	int64_t requests_per_minute;
+	int64_t tokens_per_minute;
 	int64_t threads;
 };
 
@@ -85,6 +87,18 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .max = 600000,
 	     .arg = "MS",
 	     .help = "wait before every reply"},
+	    {.name = "requests-per-minute",
+	     .type = OPTION_INT,
+	     .value = &c->requests_per_minute,
+	     .max = 1e9,
+	     .arg = "N",
+	     .help = "of all clients together, further ones get 429; 0: any number"},
+	    {.name = "tokens-per-minute",
+	     .type = OPTION_INT,
+	     .value = &c->tokens_per_minute,
+	     .max = 1e12,
+	     .arg = "N",
+	     .help = "the same for tokens: prompts, and as many as answers may have"},
 	    {.name = "threads",
 	     .type = OPTION_INT,
 	     .value = &c->threads,
@@ -139,9 +153,11 @@ static enum err config_serve(const struct config *c, const struct mock *mock, st
 {
 	struct server *server = NULL;
 	struct server_options options = {
-	    .mock = mock,
-	    .script = script,
-	    .record = record,
+	    .api = {.mock = mock,
+		    .script = script,
+		    .record = record,
+		    .requests_per_minute = (uint64_t)c->requests_per_minute,
+		    .tokens_per_minute = (uint64_t)c->tokens_per_minute},
 	    .address = c->listen,
 	    .latency_ms = (uint64_t)c->latency_ms,
 	    .threads = (unsigned)c->threads,

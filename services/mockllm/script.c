@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const MALFORMATIONS[] = {
     "truncated", "trailing",  "nested",	       "numbers",      "surrogate",
@@ -169,6 +170,7 @@ static const char **string_member(struct rule *r, const char *key)
 	    {"text", &r->text},
 	    {"model", &r->model},
 	    {"error", &r->fault.error},
+	    {"param", &r->fault.param},
 	    {"content", &r->fault.content},
 	    {"finish_reason", &r->fault.finish_reason},
 	};
@@ -336,4 +338,13 @@ bool fault_is_raw(const struct fault *f)
 {
 	return f->drip_bytes || f->content_length >= 0 || f->pad_bytes || f->close_after >= 0 ||
 	       f->reset;
+}
+
+bool fault_has_header(const struct fault *f, const char *name)
+{
+	for (size_t i = 0; i < f->header_count; i++) {
+		if (strcasecmp(f->headers[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }

@@ -15,6 +15,7 @@
  *	"status": 429      (default 200)
  *	"headers": {"Retry-After": "2"}
  *	"error": "insufficient_quota"   an error object of this type and code
+ *	"param": "logprobs"             the parameter that the error object names
  *	"content": "maybe" an ordinary reply with this content
  *	"finish_reason": "length"
  *	"body": "..."      this body as it is, or "body_file": "PATH"
@@ -54,6 +55,7 @@ struct fault {
 	struct fault_header headers[SCRIPT_HEADERS_MAX];
 	size_t header_count;
 	const char *error;
+	const char *param;
 	const char *content;
 	const char *finish_reason;
 	const char *malformed;
@@ -81,5 +83,7 @@ const struct fault *script_next(struct script *s, struct chat_text model, struct
 
 /* Whether the response has to be written byte by byte instead of by the HTTP library. */
 bool fault_is_raw(const struct fault *f);
+/* Whether it sets this header (ASCII case ignored). */
+bool fault_has_header(const struct fault *f, const char *name);
 
 #endif

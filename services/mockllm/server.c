@@ -1,16 +1,12 @@
 #include "mockllm/server.h"
 
-#include "base/clock.h"
 #include "mockllm/exchange.h"
-#include "mockllm/malform.h"
 #include "mockllm/pacer.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,24 +14,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct counts {
-	uint64_t requests; /* to /v1/chat/completions, whole ones */
-	uint64_t labels;
-	uint64_t demonstrations;
-	uint64_t refused; /* bad requests, and those without a recording */
-	uint64_t faults;
-	uint64_t in_flight;
-	uint64_t in_flight_max;
-};
-
 struct server {
 	struct server_options options;
 	struct MHD_Daemon *daemon;
 	struct pacer *pacer;
-	struct clock clock;
-	uint64_t start_ms;
-	pthread_mutex_t lock; /* guards the counts, the script and the record */
-	struct counts counts;
+	struct api api;
 };
 
 enum err server_address_parse(const char *address, char ret_host[64], uint16_t *ret_port)
@@ -57,134 +40,6 @@ enum err server_address_parse(const char *address, char ret_host[64], uint16_t *
 	ret_host[size] = '\0';
 	*ret_port = (uint16_t)port;
 	return ERR_OK;
-}
-
-/* --- what is answered --- */
-
-static void record_write(struct server *s, const struct exchange *x, const struct chat_request *r,
-			 const char *kind, bool authorised, uint64_t number)
-{
-	struct buf line;
-	buf_init(&line, (size_t)4 * CHAT_BODY_MAX);
-	buf_printf(&line,
-		   "{\"n\":%llu,\"at_ms\":%llu,\"kind\":\"%s\",\"status\":%u,\"authorization\":%s",
-		   (unsigned long long)number,
-		   (unsigned long long)(clock_mono_ms(&s->clock) - s->start_ms), kind, x->status,
-		   authorised ? "true" : "false");
-	if (r->root) {
-		buf_printf(&line, ",\"shots\":%zu,\"model\":", r->turn_count);
-		chat_string_write(&line, r->model);
-		buf_add_str(&line, ",\"text\":");
-		chat_string_write(&line, r->text);
-	}
-	buf_add_str(&line, ",\"body\":");
-	chat_string_write(&line, (struct chat_text){x->request.data, x->request.size});
-	buf_add_str(&line, "}\n");
-	if (!buf_error(&line)) {
-		(void)fwrite(line.data, 1, line.size, s->options.record);
-		(void)fflush(s->options.record);
-	}
-	buf_done(&line);
-}
-
-static void reply_error(struct exchange *x, unsigned status, const char *message, const char *code)
-{
-	x->status = status;
-	buf_reset(&x->reply);
-	chat_error_write(&x->reply, message,
-			 status < 500 ? "invalid_request_error" : "server_error", code);
-}
-
-/* The mock's own answer; returns the request's kind for the record. */
-static const char *reply_ordinary(struct server *s, struct exchange *x, struct chat_request *r,
-				  uint64_t number)
-{
-	char id[64];
-	struct err_msg msg = {""};
-	struct buf content;
-	const struct fault *f = x->fault;
-	buf_init(&content, CHAT_BODY_MAX);
-	enum err e = ERR_OK;
-	if (f && f->content)
-		buf_add_str(&content, f->content);
-	else
-		e = mock_answer(s->options.mock, r, &content, &msg);
-	(void)snprintf(id, sizeof id, "freeal-mockllm-%s", mock_mode(s->options.mock));
-	if (e == ERR_NOT_FOUND) {
-		reply_error(x, 404, msg.text, "model_not_found");
-	} else if (e) {
-		reply_error(x, 400, msg.text, "not_recorded");
-	} else {
-		struct chat_reply reply = {.id_prefix = id,
-					   .number = number,
-					   .content = {buf_str(&content), content.size},
-					   .finish_reason = f ? f->finish_reason : NULL};
-		chat_reply_write(&x->reply, r, &reply);
-	}
-	buf_done(&content);
-	return e ? "refused" : r->examples_wanted ? "demonstrations" : "label";
-}
-
-/* Puts what the fault says in the place of the ordinary reply. */
-static void reply_fault(struct exchange *x)
-{
-	const struct fault *f = x->fault;
-	if (f->status != 200 || f->error || f->body.data || f->malformed)
-		x->status = f->status;
-	if (f->body.data) {
-		buf_reset(&x->reply);
-		buf_add(&x->reply, f->body.data, f->body.size);
-	} else if (f->malformed) {
-		struct buf whole = x->reply;
-		buf_init(&x->reply, CHAT_BODY_MAX);
-		malform_write(&x->reply, &whole, f->malformed);
-		buf_done(&whole);
-	} else if (f->error || f->status != 200) {
-		const char *code = f->error ? f->error : "mock_fault";
-		buf_reset(&x->reply);
-		chat_error_write(&x->reply, "scripted fault of freeal-mockllm", code, code);
-	}
-}
-
-static void counts_add(struct server *s, const char *kind, bool has_fault)
-{
-	s->counts.faults += has_fault;
-	if (strcmp(kind, "label") == 0)
-		s->counts.labels++;
-	else if (strcmp(kind, "demonstrations") == 0)
-		s->counts.demonstrations++;
-	else
-		s->counts.refused++;
-}
-
-static void exchange_answer(struct server *s, struct exchange *x, bool authorised)
-{
-	struct chat_request r = {0};
-	struct err_msg msg = {""};
-	const char *kind = "invalid";
-	enum err e = chat_request_parse(&r, x->request.data, x->request.size, &msg);
-	pthread_mutex_lock(&s->lock);
-	uint64_t number = ++s->counts.requests;
-	x->counted = true;
-	if (++s->counts.in_flight > s->counts.in_flight_max)
-		s->counts.in_flight_max = s->counts.in_flight;
-	if (!e && s->options.script)
-		x->fault = script_next(s->options.script, r.model, r.text);
-	pthread_mutex_unlock(&s->lock);
-	if (e)
-		reply_error(x, 400, msg.text, "invalid_body");
-	else
-		kind = reply_ordinary(s, x, &r, number);
-	if (x->fault)
-		reply_fault(x);
-	if (buf_error(&x->reply))
-		reply_error(x, 500, "the reply is too long", "too_long");
-	pthread_mutex_lock(&s->lock);
-	counts_add(s, kind, x->fault != NULL);
-	if (s->options.record)
-		record_write(s, x, &r, kind, authorised, number);
-	pthread_mutex_unlock(&s->lock);
-	chat_request_done(&r);
 }
 
 /* --- when it is answered --- */
@@ -211,20 +66,23 @@ static void exchange_cancel(void *item)
 
 static enum MHD_Result reply_queue(struct exchange *x)
 {
+	const struct outcome *o = &x->outcome;
 	struct MHD_Response *response =
-	    MHD_create_response_from_buffer(x->reply.size, x->reply.data, MHD_RESPMEM_PERSISTENT);
+	    MHD_create_response_from_buffer(o->body.size, o->body.data, MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
-	const struct fault *f = x->fault;
-	bool has_type = false;
-	for (size_t i = 0; f && i < f->header_count; i++) {
-		has_type = has_type || strcasecmp(f->headers[i].name, "Content-Type") == 0;
+	const struct fault *f = o->fault;
+	for (size_t i = 0; f && i < f->header_count; i++)
 		(void)MHD_add_response_header(response, f->headers[i].name, f->headers[i].value);
+	for (size_t i = 0; i < o->header_count; i++) {
+		if (!f || !fault_has_header(f, o->headers[i].name))
+			(void)MHD_add_response_header(response, o->headers[i].name,
+						      o->headers[i].value);
 	}
-	if (!has_type)
-		(void)MHD_add_response_header(response, "Content-Type", "application/json");
+	if (!f || !fault_has_header(f, "Content-Type"))
+		(void)MHD_add_response_header(response, "Content-Type", o->content_type);
 	(void)MHD_add_response_header(response, "Server", "freeal-mockllm");
-	enum MHD_Result result = MHD_queue_response(x->connection, x->status, response);
+	enum MHD_Result result = MHD_queue_response(x->connection, o->status, response);
 	MHD_destroy_response(response);
 	return result;
 }
@@ -232,9 +90,11 @@ static enum MHD_Result reply_queue(struct exchange *x)
 /* The request is whole: answers it or puts it off. */
 static enum MHD_Result exchange_start(struct server *s, struct exchange *x)
 {
-	const struct fault *f = x->fault;
-	uint64_t now_ms = clock_mono_ms(&s->clock);
-	uint64_t delay_ms = s->options.latency_ms + (f ? f->delay_ms : 0);
+	const struct fault *f = x->outcome.fault;
+	uint64_t now_ms = clock_mono_ms(&s->api.clock);
+	uint64_t delay_ms = f ? f->delay_ms : 0;
+	if (x->outcome.counted)
+		delay_ms += s->options.latency_ms;
 	x->state = EXCHANGE_READY;
 	if (f && (f->hang || fault_is_raw(f))) {
 		const union MHD_ConnectionInfo *info =
@@ -252,51 +112,23 @@ static enum MHD_Result exchange_start(struct server *s, struct exchange *x)
 	return MHD_YES;
 }
 
-static void stats_write(struct server *s, struct buf *out)
+static const char *header_get(struct exchange *x, const char *name)
 {
-	pthread_mutex_lock(&s->lock);
-	struct counts c = s->counts;
-	pthread_mutex_unlock(&s->lock);
-	buf_printf(out,
-		   "{\"requests\":%llu,\"labels\":%llu,\"demonstrations\":%llu,\"refused\":%llu,"
-		   "\"faults\":%llu,\"in_flight\":%llu,\"in_flight_max\":%llu}",
-		   (unsigned long long)c.requests, (unsigned long long)c.labels,
-		   (unsigned long long)c.demonstrations, (unsigned long long)c.refused,
-		   (unsigned long long)c.faults, (unsigned long long)c.in_flight,
-		   (unsigned long long)c.in_flight_max);
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result request_route(struct server *s, struct exchange *x, const char *url,
-				     const char *method)
+static enum MHD_Result exchange_handle(struct server *s, struct exchange *x, const char *path,
+				       const char *method)
 {
-	bool is_get = strcmp(method, "GET") == 0;
-	x->state = EXCHANGE_READY;
-	if (strcmp(url, "/v1/chat/completions") == 0) {
-		if (strcmp(method, "POST") == 0) {
-			const char *key = MHD_lookup_connection_value(
-			    x->connection, MHD_HEADER_KIND, "Authorization");
-			if (buf_error(&x->request))
-				reply_error(x, 413, "the body is too long", "too_long");
-			else
-				exchange_answer(s, x, key != NULL);
-			return exchange_start(s, x);
-		}
-		reply_error(x, 405, "use POST", "method_not_allowed");
-	} else if (is_get && strcmp(url, "/v1/models") == 0) {
-		buf_printf(&x->reply,
-			   "{\"object\":\"list\",\"data\":[{\"id\":\"freeal-mockllm-%s\","
-			   "\"object\":\"model\","
-			   "\"created\":0,\"owned_by\":\"freeal-mockllm (a mock, not a language "
-			   "model)\"}]}",
-			   mock_mode(s->options.mock));
-	} else if (is_get && strcmp(url, "/healthz") == 0) {
-		buf_add_str(&x->reply, "{\"status\":\"ok\",\"service\":\"freeal-mockllm\"}");
-	} else if (is_get && strcmp(url, "/mock/stats") == 0) {
-		stats_write(s, &x->reply);
-	} else {
-		reply_error(x, 404, "no such path", "not_found");
-	}
-	return reply_queue(x);
+	struct api_request request = {
+	    .method = method,
+	    .path = path,
+	    .authorization = header_get(x, "Authorization"),
+	    .body = {x->request.data, x->request.size},
+	    .too_long = buf_error(&x->request) != ERR_OK,
+	};
+	api_handle(&s->api, &request, &x->outcome);
+	return exchange_start(s, x);
 }
 
 /* --- the HTTP library's callbacks --- */
@@ -315,7 +147,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	switch (x->state) {
 	case EXCHANGE_RECEIVING:
 		if (*upload_size == 0)
-			return request_route(s, x, url, method);
+			return exchange_handle(s, x, url, method);
 		buf_add(&x->request, upload, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
@@ -334,11 +166,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	struct exchange *x = *slot;
 	(void)connection;
 	(void)code;
-	if (x && x->counted) {
-		pthread_mutex_lock(&s->lock);
-		s->counts.in_flight--;
-		pthread_mutex_unlock(&s->lock);
-	}
+	if (x)
+		api_sent(&s->api, &x->outcome);
 	exchange_free(x);
 	*slot = NULL;
 }
@@ -414,9 +243,7 @@ enum err server_new(const struct server_options *options, struct server **ret_se
 	if (!s)
 		return err_set(msg, ERR_NO_MEMORY, "out of memory");
 	s->options = *options;
-	s->clock = clock_system();
-	s->start_ms = clock_mono_ms(&s->clock);
-	pthread_mutex_init(&s->lock, NULL);
+	api_init(&s->api, &options->api);
 	descriptors_raise();
 	enum err e = pacer_new(exchange_step, exchange_cancel, &s->pacer);
 	if (e)
@@ -451,6 +278,6 @@ void server_free(struct server *s)
 			close(listener);
 	}
 	pacer_free(s->pacer);
-	pthread_mutex_destroy(&s->lock);
+	api_done(&s->api);
 	free(s);
 }

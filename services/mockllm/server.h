@@ -1,20 +1,16 @@
 /*
- * The HTTP side: listens, takes whole requests, answers now or later.
+ * The HTTP side: listens, takes whole requests, sends the API's answers now or later.
  *
- *	POST /v1/chat/completions, GET /v1/models, GET /healthz, GET /mock/stats
- *
- * One epoll thread per `threads`; delayed and hanging replies are suspended
- * connections in one pacer, so thousands can wait.
+ * One epoll thread per `threads`; delayed and hanging replies are suspended connections in
+ * one pacer, so thousands can wait.
  */
 #ifndef FREEAL_MOCKLLM_SERVER_H
 #define FREEAL_MOCKLLM_SERVER_H
 
 #include "base/err.h"
-#include "mockllm/mock.h"
-#include "mockllm/script.h"
+#include "mockllm/api.h"
 
 #include <stdint.h>
-#include <stdio.h>
 
 enum { SERVER_CONNECTIONS_MAX = 16384 };
 
@@ -22,11 +18,9 @@ struct server;
 
 /* All borrowed while the server lives. */
 struct server_options {
-	const struct mock *mock;
-	struct script *script; /* NULL: no faults */
-	FILE *record;	       /* gets one JSON line per chat request; NULL: none */
-	const char *address;   /* "127.0.0.1:0"; port 0 takes any free one */
-	uint64_t latency_ms;   /* before every chat reply */
+	struct api_options api;
+	const char *address; /* "127.0.0.1:0"; port 0 takes any free one */
+	uint64_t latency_ms; /* before every answer of a model */
 	unsigned threads;
 };
 

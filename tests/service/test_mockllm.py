@@ -161,6 +161,43 @@ class Faults(unittest.TestCase):
             self.assertEqual(mock.ask("game"), "games")
 
 
+class Limits(unittest.TestCase):
+    def test_requests(self):
+        # One comes every 30 s, so that how fast the test is does not matter.
+        with MockServer("--requests-per-minute", "2") as mock:
+            status, headers, _ = mock.post(mock.body("game"))
+            self.assertEqual((status, headers["x-ratelimit-limit-requests"],
+                              headers["x-ratelimit-remaining-requests"]), (200, "2", "0"))
+            self.assertRegex(headers["x-ratelimit-reset-requests"], "^(30|29[.][0-9]+)")
+            status, headers, body = mock.post(mock.body("game"))
+            self.assertEqual((status, json.loads(body)["error"]["code"]), (429, "rate_limit_exceeded"))
+            self.assertIn(int(headers["Retry-After"]), range(25, 31))
+            self.assertGreater(int(headers["retry-after-ms"]), 25000)
+            self.assertNotIn("x-ratelimit-limit-tokens", headers)
+            self.assertEqual(mock.post("{")[0], 400)  # costs nothing
+            stats = mock.stats()
+            self.assertEqual([stats[k] for k in ("requests", "accepted", "rate_limited", "labels", "refused")],
+                             [3, 1, 1, 1, 1])
+
+    def test_tokens(self):
+        with MockServer("--tokens-per-minute", "60") as mock:
+            body = json.loads(mock.body("game"))
+            body["max_tokens"] = 100
+            self.assertEqual(mock.post(json.dumps(body))[0], 200)
+            status, headers, _ = mock.post(mock.body("game"))
+            self.assertEqual((status, headers["x-ratelimit-remaining-tokens"]), (429, "0"))
+            self.assertGreater(int(headers["Retry-After"]), 95)
+            stats = mock.stats()
+            self.assertEqual((stats["accepted"], stats["rate_limited"], stats["completion_tokens"]), (1, 1, 2))
+            self.assertEqual(stats["prompt_tokens"], 4)
+
+    def test_a_scripted_fault_is_not_met_by_a_refused_request(self):
+        with MockServer("--requests-per-minute", "1", script=[{"from": 2, "status": 500}]) as mock:
+            self.assertEqual(mock.post(mock.body("game"))[0], 200)
+            self.assertEqual(mock.post(mock.body("game"))[0], 429)
+            self.assertEqual(mock.stats()["faults"], 0)
+
+
 class Load(unittest.TestCase):
     def test_a_thousand_connections(self):
         count = 1000
