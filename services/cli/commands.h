@@ -12,6 +12,7 @@ int command_status(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_ingest(int argc, char **argv);
 int command_predict(int argc, char **argv);
+int command_cache(int argc, char **argv);
 int command_backup(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_doctor(int argc, char **argv);

@@ -23,6 +23,7 @@ static const struct command {
     {"export", command_export, "write a project's labels as JSONL or CSV"},
     {"ingest", command_ingest, "add samples to a project"},
     {"predict", command_predict, "label new text with a trained model"},
+    {"cache", command_cache, "list or clear the LLM's replies that a project keeps"},
     {"backup", command_backup, "copy a project while it runs"},
     {"keys", command_keys, "make the keys with which services on a network trust each other"},
     {"doctor", command_doctor, "check the installation and a project"},

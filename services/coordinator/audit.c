@@ -142,6 +142,8 @@ static enum err invariants_check(struct audit_run *r, struct err_msg *msg)
 	enum err e = audit_samples(r);
 	if (!e)
 		e = audit_rounds(r);
+	if (!e)
+		e = audit_kept(r);
 	/* The store's version is known to be ours: another one in a record is damage. */
 	if (e)
 		return err_set(msg, e == ERR_VERSION ? ERR_CORRUPT : e,

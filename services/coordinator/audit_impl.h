@@ -35,6 +35,7 @@ struct audit_run {
 	uint64_t sample_count;	      /* in the store */
 	struct audit_sample *samples; /* (sample_count) */
 	struct audit_round *rounds;   /* (state->round + 1) */
+	Freeal__KeptRecord kept;      /* as the kept replies are counted */
 	Freeal__CounterRecord used;   /* usages of events and of generated demonstrations */
 };
 
@@ -50,6 +51,8 @@ bool audit_phase_over(const struct audit_run *r, Freeal__Phase phase);
 enum err audit_samples(struct audit_run *r) WARN_UNUSED;
 /* audit_rounds.c: I4 and I7. */
 enum err audit_rounds(struct audit_run *r) WARN_UNUSED;
+/* audit_kept.c: I7 over the kept replies. */
+enum err audit_kept(struct audit_run *r) WARN_UNUSED;
 /* audit_acknowledged.c: I2 over a file. */
 enum err audit_acknowledged(struct audit_run *r, const char *path, struct err_msg *msg) WARN_UNUSED;
 

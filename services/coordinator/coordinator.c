@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "config/project.h"
+#include "coordinator/kept.h"
 #include "wire/frame.h"
 
 #include <assert.h>
@@ -339,7 +340,9 @@ static enum err state_load(struct coordinator *c)
 	frame_message_free(open);
 	if (e && e != ERR_NOT_FOUND)
 		return e;
-	e = store_count(txn, TABLE_SAMPLES, &c->sample_count);
+	e = kept_load(txn, c->task->cache ? c->task->cache_bytes_max : 0, &c->kept);
+	if (!e)
+		e = store_count(txn, TABLE_SAMPLES, &c->sample_count);
 	return e ? e : labels_load(c);
 }
 
@@ -442,6 +445,7 @@ void coordinator_close(struct coordinator *c)
 		pull_drop(c);
 	store_abort(c->txn);
 	frame_message_free(c->pool);
+	recalls_done(c);
 	agenda_free(c->agenda);
 	lease_table_free(c->leases);
 	peer_table_free(c->peers);

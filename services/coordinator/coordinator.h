@@ -6,6 +6,7 @@
  *   dispatch  orders for leased work
  *   result    what comes back
  *   pull      streams pulled from workers        feed   streams served to them
+ *   recall    kept replies looked up for annotators
  *
  * HTTP threads read the store by transactions of their own and reach the loop by `inbox`.
  */
@@ -55,6 +56,9 @@ struct ack {
 	uint32_t attempt;
 };
 
+/* Keys that an annotator wants looked up, after the commit. */
+struct recall_request;
+
 /* A result whose rows are still being pulled from the worker that has them. */
 struct pending_pull {
 	struct stream_pull pull;
@@ -98,6 +102,9 @@ struct coordinator {
 
 	struct ack *acks;
 	size_t ack_count, ack_capacity;
+	Freeal__KeptRecord kept; /* totals of the kept replies */
+	struct recall_request *recalls;
+	uint32_t recall_count;
 	struct inbox *inbox;
 	struct inbox_request *serving;	  /* was too long for one turn, NULL */
 	struct inbox_request *served[64]; /* wait for the commit */
@@ -166,6 +173,12 @@ Freeal__Role dispatch_role(Freeal__Phase phase);
 bool dispatch_waits_for_trainer(const struct coordinator *c);
 /* Ends the lease of a work, which is to be leased again as attempt + 1. */
 void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt);
+
+/* recall.c */
+/* To be answered after the commit; dropped where there are too many: it is asked again. */
+void recall_queue(struct coordinator *c, const struct peer_id *from, const Freeal__Recall *recall);
+void recalls_answer(struct coordinator *c);
+void recalls_done(struct coordinator *c);
 
 /* result.c */
 void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result);

@@ -4,7 +4,9 @@
 #include "base/limits.h"
 #include "coordinator/allowance.h"
 #include "coordinator/backup.h"
+#include "coordinator/http_lines.h"
 #include "coordinator/ingest.h"
+#include "coordinator/kept_view.h"
 #include "coordinator/labels.h"
 #include "coordinator/report.h"
 
@@ -30,7 +32,6 @@
 #define THREAD_STACK_BYTES (1u << 20)
 #define IDLE_TIMEOUT_S 60
 #define TOKEN_BYTES_MAX 128
-#define LABELS_BLOCK_BYTES (64u << 10)
 #define BACKUP_BLOCK_BYTES (256u << 10)
 
 struct http {
@@ -49,13 +50,10 @@ struct exchange {
 	unsigned refused; /* its status, decided before the body came; 0: it is not */
 };
 
-/* A labels download: rows are made as the client reads. */
-struct labels_reader {
+/* A labels download. */
+struct labels_source {
 	struct view *view;
 	const Freeal__Project *project;
-	struct buf block;
-	size_t sent; /* bytes of the block */
-	bool end;
 };
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type,
@@ -157,62 +155,54 @@ static enum MHD_Result control_post(struct http *h, struct MHD_Connection *conne
 	return e ? reply_error(connection, 503, err_str(e)) : reply_json(connection, 200, "{}\n");
 }
 
-static ssize_t labels_read(void *context, uint64_t position, char *to, size_t size)
+static enum err labels_next(void *context, struct buf *out)
 {
-	(void)position;
-	struct labels_reader *r = context;
-	while (r->sent == r->block.size) {
-		if (r->end)
-			return MHD_CONTENT_READER_END_OF_STREAM;
-		buf_reset(&r->block);
-		r->sent = 0;
-		struct view_row row;
-		while (r->block.size < LABELS_BLOCK_BYTES) {
-			enum err e = view_next(r->view, &row);
-			r->end = e == ERR_NOT_FOUND;
-			if (r->end)
-				break;
-			if (!e)
-				labels_line(r->project, &row, &r->block);
-			if (e || buf_error(&r->block))
-				return MHD_CONTENT_READER_END_WITH_ERROR;
-		}
-	}
-	size_t n = r->block.size - r->sent < size ? r->block.size - r->sent : size;
-	memcpy(to, r->block.data + r->sent, n);
-	r->sent += n;
-	return (ssize_t)n;
+	struct labels_source *source = context;
+	struct view_row row;
+	enum err e = view_next(source->view, &row);
+	if (!e)
+		labels_line(source->project, &row, out);
+	return e;
 }
 
 static void labels_free(void *context)
 {
-	struct labels_reader *r = context;
-	view_free(r->view);
-	buf_done(&r->block);
-	free(r);
+	struct labels_source *source = context;
+	view_free(source->view);
+	free(source);
 }
 
 static enum MHD_Result labels_get(struct http *h, struct MHD_Connection *connection)
 {
-	struct labels_reader *r = calloc(1, sizeof *r);
-	if (!r)
+	struct labels_source *source = calloc(1, sizeof *source);
+	if (!source)
 		return reply_error(connection, 503, "out of memory");
-	r->project = h->c->project;
-	buf_init(&r->block, 16u << 20);
-	if (view_new(h->c->store, &r->view)) {
-		labels_free(r);
+	source->project = h->c->project;
+	if (view_new(h->c->store, &source->view)) {
+		labels_free(source);
 		return reply_error(connection, 500, "cannot read the store");
 	}
-	struct MHD_Response *response = MHD_create_response_from_callback(
-	    MHD_SIZE_UNKNOWN, LABELS_BLOCK_BYTES, labels_read, r, labels_free);
-	if (!response) {
-		labels_free(r);
-		return MHD_NO;
-	}
-	(void)MHD_add_response_header(response, "Content-Type", "application/x-ndjson");
-	enum MHD_Result queued = MHD_queue_response(connection, 200, response);
-	MHD_destroy_response(response);
-	return queued;
+	const struct lines_source lines = {labels_next, labels_free, source};
+	return lines_reply(connection, &lines);
+}
+
+static enum err cache_next(void *context, struct buf *out)
+{
+	return kept_view_next(context, out);
+}
+
+static void cache_free(void *context)
+{
+	kept_view_free(context);
+}
+
+static enum MHD_Result cache_get(struct http *h, struct MHD_Connection *connection)
+{
+	struct kept_view *view = kept_view_new(h->c->store);
+	if (!view)
+		return reply_error(connection, 503, "out of memory");
+	const struct lines_source lines = {cache_next, cache_free, view};
+	return lines_reply(connection, &lines);
 }
 
 static enum MHD_Result status_get(struct http *h, struct MHD_Connection *connection)
@@ -342,6 +332,8 @@ static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connect
 		return control_post(h, connection, INBOX_START, body);
 	if (strcmp(url, "/v1/stop") == 0)
 		return control_post(h, connection, INBOX_STOP, body);
+	if (strcmp(url, "/v1/cache/clear") == 0)
+		return control_post(h, connection, INBOX_CACHE_CLEAR, body);
 	return reply_error(connection, 404, "no such resource");
 }
 
@@ -351,6 +343,8 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 		return status_get(h, connection);
 	if (strcmp(url, "/v1/labels") == 0)
 		return labels_get(h, connection);
+	if (strcmp(url, "/v1/cache") == 0)
+		return cache_get(h, connection);
 	if (strcmp(url, "/v1/report") == 0)
 		return report_get(h, connection);
 	if (strcmp(url, "/v1/task") == 0)

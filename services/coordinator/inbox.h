@@ -15,6 +15,7 @@ enum inbox_kind {
 	INBOX_INGEST, /* `batch` */
 	INBOX_START,  /* `requests_more` */
 	INBOX_STOP,
+	INBOX_CACHE_CLEAR, /* forget the kept replies */
 };
 
 struct inbox_request {

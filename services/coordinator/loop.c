@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/kept.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -179,6 +180,9 @@ static void envelope_take(struct coordinator *c, const struct peer_id *from,
 	case FREEAL__ENVELOPE__BODY_STATUS:
 		status_take(c, number, e->status);
 		break;
+	case FREEAL__ENVELOPE__BODY_RECALL:
+		recall_queue(c, from, e->recall);
+		break;
 	case FREEAL__ENVELOPE__BODY_CHUNK:
 		pull_take(c, e->chunk);
 		break;
@@ -247,6 +251,12 @@ static bool request_serve(struct coordinator *c, struct inbox_request *r)
 	case INBOX_STOP:
 		c->stopping = true;
 		break;
+	case INBOX_CACHE_CLEAR: {
+		enum err e = coordinator_txn(c) ? kept_clear(c->txn, &c->kept) : ERR_OK;
+		if (e)
+			coordinator_fatal(c, e, "kept replies");
+		break;
+	}
 	}
 	return served;
 }
@@ -399,6 +409,7 @@ static void coordinator_turn(struct coordinator *c)
 		return;
 	if (c->socket)
 		dispatch_leases(c);
+	recalls_answer(c);
 	/* Orders only read, though through the writer's transaction: there is nothing to commit. */
 	store_abort(c->txn);
 	c->txn = NULL;

@@ -149,6 +149,7 @@ static void usage_add(Freeal__Usage *sum, const Freeal__Usage *usage)
 	sum->tokens_in += usage->tokens_in;
 	sum->tokens_out += usage->tokens_out;
 	sum->nano_usd += usage->nano_usd;
+	sum->recalled += usage->recalled;
 }
 
 /* What was counted since the last record goes into the round's. */

@@ -14,9 +14,10 @@ static json_t *usage_json(const Freeal__Usage *u)
 	static const Freeal__Usage none = FREEAL__USAGE__INIT;
 	if (!u)
 		u = &none;
-	return json_pack("{s:I, s:I, s:I, s:f}", "requests", (json_int_t)u->requests, "tokens_in",
-			 (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "usd",
-			 (double)u->nano_usd / 1e9);
+	return json_pack("{s:I, s:I, s:I, s:f, s:I}", "requests", (json_int_t)u->requests,
+			 "tokens_in", (json_int_t)u->tokens_in, "tokens_out",
+			 (json_int_t)u->tokens_out, "usd", (double)u->nano_usd / 1e9, "recalled",
+			 (json_int_t)u->recalled);
 }
 
 static json_t *share_json(const struct tally_share *s)
@@ -127,12 +128,15 @@ static enum err meta_json(struct store_txn *txn, json_t *report)
 		usage.tokens_in = n->tokens_in;
 		usage.tokens_out = n->tokens_out;
 		usage.nano_usd = n->nano_usd;
+		usage.recalled = (uint32_t)n->recalled;
 		(void)json_object_set_new(report, "usage", usage_json(&usage));
 		(void)json_object_set_new(report, "phase",
 					  json_string(round_phase_name(state->phase)));
 		(void)json_object_set_new(report, "stop_reason", json_string(state->stop_reason));
 		(void)json_object_set_new(report, "duplicate_results",
 					  json_integer((json_int_t)n->duplicates));
+		(void)json_object_set_new(report, "disagreements",
+					  json_integer((json_int_t)n->disagreements));
 		(void)json_object_set_new(report, "leases_expired",
 					  json_integer((json_int_t)n->leases_expired));
 	}

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/kept.h"
 #include "coordinator/label.h"
 #include "wire/frame.h"
 
@@ -20,10 +21,12 @@ static void usage_count(struct coordinator *c, const Freeal__Usage *usage)
 	c->counters.tokens_in += usage->tokens_in;
 	c->counters.tokens_out += usage->tokens_out;
 	c->counters.nano_usd += usage->nano_usd;
+	c->counters.recalled += usage->recalled;
 	c->round.usage->requests += usage->requests;
 	c->round.usage->tokens_in += usage->tokens_in;
 	c->round.usage->tokens_out += usage->tokens_out;
 	c->round.usage->nano_usd += usage->nano_usd;
+	c->round.usage->recalled += usage->recalled;
 }
 
 /* Another set of candidates is another label, also where it is the same set. */
@@ -82,8 +85,10 @@ static void annotation_take(struct coordinator *c, uint64_t sample_no, uint32_t 
 void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *result)
 {
 	Freeal__WorkName name = round_work_name(c->project, &c->state, index);
+	Freeal__Result stored = *result;
+	stored.n_replies = 0; /* kept by themselves */
 	enum err e =
-	    table_put(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name), &result->base);
+	    table_put(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name), &stored.base);
 	if (e) {
 		coordinator_fatal(c, e, "result");
 		return;
@@ -161,6 +166,26 @@ static bool result_has_stream(const struct coordinator *c)
 	       c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE;
 }
 
+/* The server's replies behind a result, whatever came of it: they are paid for. Those of a late
+ * one don't take the place of what was kept first. */
+static void replies_keep(struct coordinator *c, const Freeal__Result *result, bool late)
+{
+	enum err e = ERR_OK;
+	if (!c->project->cache || result->n_replies == 0 || !coordinator_txn(c))
+		return;
+	for (size_t i = 0; !e && i < result->n_replies; i++)
+		e = kept_put(c->txn, &c->kept, result->replies[i], !late);
+	if (e)
+		coordinator_fatal(c, e, "kept replies");
+}
+
+/* Both name a label, and not the same. */
+static bool annotations_disagree(const Freeal__Annotation *a, const Freeal__Annotation *b)
+{
+	int32_t first = a ? label_class(a) : LABEL_NONE, second = label_class(b);
+	return first >= 0 && second >= 0 && first != second;
+}
+
 /* What came too late is dropped. An answer of another lease than the one that was taken is paid
  * for all the same; one that is only sent again has that one's attempt. */
 static void late_take(struct coordinator *c, const Freeal__Result *result)
@@ -181,6 +206,8 @@ static void late_take(struct coordinator *c, const Freeal__Result *result)
 		c->counters.late_tokens_in += usage->tokens_in;
 		c->counters.late_tokens_out += usage->tokens_out;
 		c->counters.late_nano_usd += usage->nano_usd;
+		c->counters.disagreements +=
+		    annotations_disagree(event->annotation, result->annotate);
 	}
 	frame_message_free(event);
 }
@@ -194,6 +221,7 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 	bool ours = c->phase_entered &&
 		    round_work_index(c->project, &c->state, result->name, &index) &&
 		    !agenda_is_settled(c->agenda, index);
+	replies_keep(c, result, !ours);
 	if (!ours) {
 		late_take(c, result);
 		coordinator_ack(c, to, result->name, result->attempt);

@@ -117,12 +117,24 @@ static json_t *status_json(struct coordinator *c)
 	    (json_int_t)peer_count(c->peers, FREEAL__ROLE__SELECTOR));
 }
 
+/* Questions that kept replies answered, and what is kept. */
+static void cache_add(const struct coordinator *c, json_t *status)
+{
+	json_t *cache = json_pack("{s:b, s:I, s:I, s:I}", "on", (int)c->project->cache, "recalled",
+				  (json_int_t)c->counters.recalled, "replies",
+				  (json_int_t)c->kept.count, "bytes", (json_int_t)c->kept.bytes);
+	(void)json_object_set_new(status, "cache", cache);
+	(void)json_object_set_new(status, "disagreements",
+				  json_integer((json_int_t)c->counters.disagreements));
+}
+
 void status_publish(struct coordinator *c)
 {
 	if (c->status_json && c->now_ms < c->status_due_ms)
 		return;
 	c->status_due_ms = c->now_ms + STATUS_INTERVAL_MS;
 	json_t *json = status_json(c);
+	cache_add(c, json);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (!text)

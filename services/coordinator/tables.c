@@ -27,8 +27,8 @@ const char *const *tables_names(void)
 	return table_names;
 }
 
-static enum err message_put(struct store_txn *t, enum table table, const void *key, size_t size,
-			    const ProtobufCMessage *message)
+enum err table_put_bytes(struct store_txn *t, enum table table, const void *key, size_t size,
+			 const ProtobufCMessage *message)
 {
 	uint8_t small[4096];
 	size_t packed = protobuf_c_message_get_packed_size(message);
@@ -42,8 +42,8 @@ static enum err message_put(struct store_txn *t, enum table table, const void *k
 	return e;
 }
 
-static enum err message_get(struct store_txn *t, enum table table, const void *key, size_t size,
-			    const ProtobufCMessageDescriptor *type, void *ret_message)
+enum err table_get_bytes(struct store_txn *t, enum table table, const void *key, size_t size,
+			 const ProtobufCMessageDescriptor *type, void *ret_message)
 {
 	struct store_value value;
 	enum err e = store_get(t, table, key, size, &value);
@@ -59,24 +59,24 @@ static enum err message_get(struct store_txn *t, enum table table, const void *k
 enum err table_put(struct store_txn *t, enum table table, struct store_key key,
 		   const ProtobufCMessage *message)
 {
-	return message_put(t, table, key.bytes, key.size, message);
+	return table_put_bytes(t, table, key.bytes, key.size, message);
 }
 
 enum err table_get(struct store_txn *t, enum table table, struct store_key key,
 		   const ProtobufCMessageDescriptor *type, void *ret_message)
 {
-	return message_get(t, table, key.bytes, key.size, type, ret_message);
+	return table_get_bytes(t, table, key.bytes, key.size, type, ret_message);
 }
 
 enum err meta_put(struct store_txn *t, const char *name, const ProtobufCMessage *message)
 {
-	return message_put(t, TABLE_META, name, strlen(name), message);
+	return table_put_bytes(t, TABLE_META, name, strlen(name), message);
 }
 
 enum err meta_get(struct store_txn *t, const char *name, const ProtobufCMessageDescriptor *type,
 		  void *ret_message)
 {
-	return message_get(t, TABLE_META, name, strlen(name), type, ret_message);
+	return table_get_bytes(t, TABLE_META, name, strlen(name), type, ret_message);
 }
 
 struct store_key table_result_key(const Freeal__WorkName *name)

@@ -33,6 +33,11 @@ enum err tables_open_stopped(const char *dir, struct store **ret_store,
 /* By enum table. */
 const char *const *tables_names(void);
 
+/* Packs and puts; gets and unpacks as table_get. By a key of bytes. */
+enum err table_put_bytes(struct store_txn *t, enum table table, const void *key, size_t size,
+			 const ProtobufCMessage *message) WARN_UNUSED;
+enum err table_get_bytes(struct store_txn *t, enum table table, const void *key, size_t size,
+			 const ProtobufCMessageDescriptor *type, void *ret_message) WARN_UNUSED;
 /* Packs and puts. */
 enum err table_put(struct store_txn *t, enum table table, struct store_key key,
 		   const ProtobufCMessage *message) WARN_UNUSED;

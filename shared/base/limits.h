@@ -34,6 +34,12 @@
 #define POOL_MAX 10000
 #define SHOTS_MAX 100
 
+/* Kept replies. */
+#define KEPT_REPLY_BYTES_MAX (64u << 10)   /* larger ones are not kept */
+#define KEPT_RESULT_BYTES_MAX (256u << 10) /* that one result brings */
+#define KEPT_ENTRY_BYTES 128u		   /* that a reply counts besides its body */
+#define RECALL_KEYS_MAX 256
+
 /* Work. */
 #define WORK_ATTEMPTS_MAX 5 /* leases of one work before it counts as failed */
 /* Annotators that may be lost with a sample in hand: in a batch, in a group of suspects, and

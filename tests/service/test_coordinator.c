@@ -45,7 +45,8 @@ struct bench {
 	uint32_t last_attempt;
 	bool hold_arrivals; /* their EMBED is not answered */
 	uint32_t arrivals_leases;
-	uint64_t trained; /* samples of the TRAIN that was leased; 0: none yet */
+	int recalled, recalled_count; /* entries with a body; answers */
+	uint64_t trained;	      /* samples of the TRAIN that was leased; 0: none yet */
 };
 
 static uint64_t now_ms(void)
@@ -217,11 +218,34 @@ static void lease_take(void *context, const Freeal__Work *work)
 				(uint32_t)(work->name->item % 2));
 }
 
+/* Kept replies come in the order of the keys. */
+static void recalled_take(void *context, const Freeal__Envelope *e)
+{
+	struct bench *b = context;
+	if (e->body_case != FREEAL__ENVELOPE__BODY_RECALLED)
+		return;
+	b->recalled = 0;
+	b->recalled_count++;
+	for (size_t i = 0; i < e->recalled->n_replies; i++) {
+		const Freeal__KeptReply *r = e->recalled->replies[i];
+		assert_int_equal(r->key.len, 32);
+		assert_int_equal(r->key.data[0], i);
+		if (r->body.len == 0)
+			continue;
+		assert_int_equal(r->body.len, 2);
+		assert_int_equal(r->body.data[0], '0' + (int)i);
+		b->recalled++;
+	}
+}
+
 static struct worker *worker_make(struct bench *b, Freeal__Role role,
 				  void (*lease)(void *, const Freeal__Work *))
 {
-	struct worker_handler handler = {
-	    .project = project_take, .lease = lease, .refused = refusal_fail, .context = b};
+	struct worker_handler handler = {.project = project_take,
+					 .lease = lease,
+					 .other = recalled_take,
+					 .refused = refusal_fail,
+					 .context = b};
 	struct worker *w;
 	struct err_msg msg;
 	assert_int_equal(worker_new(b->context, b->endpoint, NULL, role, &handler, &w, &msg),
@@ -427,6 +451,7 @@ static void stops_on_sigterm(void **state)
 static void results_that_do_not_fit_change_nothing(void **state)
 {
 	struct bench *b = *state;
+	char reply[4096];
 	samples_post(b);
 	workers_run(b, 1, one_is_leased);
 	annotation_send(b, 7, 3, 1);
@@ -446,6 +471,94 @@ static void results_that_do_not_fit_change_nothing(void **state)
 	workers_run(b, 1, results_are_acknowledged);
 	assert_int_equal(labelled(b), 1);
 	workers_run(b, 1, two_are_paid);
+	/* C17: the first one stays, the other is counted. */
+	http(b, "GET", "/v1/status", b->token, "", reply, sizeof reply);
+	assert_non_null(strstr(reply, "\"disagreements\":1"));
+}
+
+/* A result of item `no` with the reply to question `no`: answered, or failed. */
+static void kept_send(struct bench *b, uint8_t no, bool failed)
+{
+	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
+	Freeal__Annotation annotation = FREEAL__ANNOTATION__INIT;
+	Freeal__Result result = FREEAL__RESULT__INIT;
+	Freeal__KeptReply reply = FREEAL__KEPT_REPLY__INIT, *replies[1] = {&reply};
+	uint8_t key[32] = {no}, body[2] = {(uint8_t)('0' + no), '.'};
+	reply.key = (ProtobufCBinaryData){sizeof key, key};
+	reply.body = (ProtobufCBinaryData){sizeof body, body};
+	name.kind = FREEAL__WORK_KIND__ANNOTATE;
+	name.item = no;
+	result.name = &name;
+	result.attempt = 1;
+	if (failed) {
+		result.error = "unreachable";
+	} else {
+		annotation.reason = "not_a_label";
+		result.body_case = FREEAL__RESULT__BODY_ANNOTATE;
+		result.annotate = &annotation;
+	}
+	result.replies = replies;
+	result.n_replies = 1;
+	err_ignore(worker_result(b->annotator, &result)); /* not leased: sent all the same */
+}
+
+static void recall_send(struct bench *b)
+{
+	uint8_t keys[3][32] = {{0}, {1}, {2}};
+	ProtobufCBinaryData list[3];
+	Freeal__Recall recall = FREEAL__RECALL__INIT;
+	Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
+	for (int i = 0; i < 3; i++)
+		list[i] = (ProtobufCBinaryData){sizeof keys[i], keys[i]};
+	recall.keys = list;
+	recall.n_keys = 3;
+	e.body_case = FREEAL__ENVELOPE__BODY_RECALL;
+	e.recall = &recall;
+	assert_int_equal(worker_send(b->annotator, &e), ERR_OK);
+}
+
+static bool is_recalled(struct bench *b)
+{
+	return b->recalled_count > 0;
+}
+
+static bool is_recalled_twice(struct bench *b)
+{
+	return b->recalled_count > 1;
+}
+
+static bool is_welcome(struct bench *b)
+{
+	return b->welcomes == 4; /* both workers, twice */
+}
+
+/* What is acknowledged has its replies kept, whatever came of it, also after kill -9. */
+static void replies_are_kept_and_recalled(void **state)
+{
+	struct bench *b = *state;
+	char reply[8192];
+	samples_post(b);
+	workers_run(b, 1, one_is_leased);
+	kept_send(b, 0, false);
+	kept_send(b, 2, true);
+	workers_run(b, 1, results_are_acknowledged);
+	coordinator_kill(b, SIGKILL, NULL);
+	coordinator_start(b);
+	workers_run(b, 1, is_welcome);
+	recall_send(b);
+	workers_run(b, 1, is_recalled);
+	assert_int_equal(b->recalled, 2);
+	http(b, "GET", "/v1/cache", b->token, "", reply, sizeof reply);
+	assert_non_null(strstr(reply, "{\"number\":0,\"key\":\"0000000000"));
+	assert_non_null(strstr(reply, "{\"number\":1,\"key\":\"0200000000"));
+	assert_non_null(strstr(reply, "\"bytes\":2,\"model\":null,\"answer\":null}"));
+	http(b, "GET", "/v1/status", b->token, "", reply, sizeof reply);
+	assert_non_null(strstr(reply, "\"replies\":2,\"bytes\":260}"));
+	http(b, "POST", "/v1/cache/clear", b->token, "", reply, sizeof reply);
+	assert_non_null(strstr(reply, "200 OK"));
+	recall_send(b);
+	workers_run(b, 1, is_recalled_twice);
+	assert_int_equal(b->recalled, 0);
 }
 
 /* A lease handed back is given out again at once, and counts as no attempt. */
@@ -511,6 +624,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(stops_on_sigterm, bench_make, bench_free),
 	    cmocka_unit_test_setup_teardown(results_that_do_not_fit_change_nothing, bench_make,
 					    bench_free),
+	    cmocka_unit_test_setup_teardown(replies_are_kept_and_recalled, bench_make, bench_free),
 	    cmocka_unit_test_setup_teardown(a_returned_lease_comes_back, bench_make, bench_free),
 	    cmocka_unit_test_setup_teardown(http_wants_its_token, bench_make, bench_free),
 	    cmocka_unit_test_setup_teardown(a_project_has_one_coordinator, bench_make, bench_free),

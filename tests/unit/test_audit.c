@@ -2,10 +2,13 @@
 /* The audit of a project's store: a sound one passes, and each way to break it is told, under
  * the invariant that it breaks. */
 #include "coordinator/audit.h"
+#include "coordinator/kept.h"
 #include "coordinator/tables.h"
+#include "llm/key.h"
 #include "proto/envelope.pb-c.h"
 #include "proto/project.pb-c.h"
 #include "proto/stream.pb-c.h"
+#include "wire/frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,6 +218,24 @@ static void model_write(const char *labels)
 	fclose(f);
 }
 
+static struct key kept_key(uint32_t number)
+{
+	return key_make("/q", number, "", 0);
+}
+
+static void kept_replies_put(struct store_txn *t)
+{
+	Freeal__KeptRecord totals;
+	assert_int_equal(kept_load(t, 1u << 20, &totals), ERR_OK);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct key key = kept_key(i);
+		Freeal__KeptReply reply = FREEAL__KEPT_REPLY__INIT;
+		reply.key = (ProtobufCBinaryData){sizeof key.bytes, key.bytes};
+		reply.body = bytes("{}");
+		assert_int_equal(kept_put(t, &totals, &reply, true), ERR_OK);
+	}
+}
+
 /* A finished project: four samples, one of them set aside. */
 static void sound_put(struct store_txn *t)
 {
@@ -245,6 +266,7 @@ static void sound_put(struct store_txn *t)
 	pool_put(t, 1, "written by the LLM", true);
 	pool_put(t, 2, "the text of number 0", false);
 	round_put(t, SAMPLES, FREEAL__PHASE__PHASE_NONE);
+	kept_replies_put(t);
 }
 
 static void change_store(void (*change)(struct store_txn *))
@@ -307,6 +329,7 @@ static void a_sound_store_passes(void **state)
 	char *text = audit(NULL, ERR_OK, true);
 	assert_line(text, "I1 ok (4 samples: 3 answered, 1 set aside, 0 not asked)");
 	assert_line(text, "I3 ok (3 label changes, 4 annotations)");
+	assert_line(text, "2 kept replies");
 	assert_null(strstr(text, "FAILED"));
 	free(text);
 }
@@ -468,6 +491,38 @@ static void round_counts_wrong(struct store_txn *t)
 	round_put(t, SAMPLES + 1, FREEAL__PHASE__PHASE_NONE);
 }
 
+static void kept_age_lose(struct store_txn *t)
+{
+	struct store_key number = store_key_u64(1);
+	assert_int_equal(store_delete(t, TABLE_AGES, number.bytes, number.size), ERR_OK);
+}
+
+static void kept_ages_swap(struct store_txn *t)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		struct store_key number = store_key_u64(i);
+		struct key key = kept_key(1 - i);
+		assert_int_equal(store_put(t, TABLE_AGES, number.bytes, number.size, key.bytes,
+					   sizeof key.bytes),
+				 ERR_OK);
+	}
+}
+
+static void kept_reply_lose(struct store_txn *t)
+{
+	struct key key = kept_key(1);
+	assert_int_equal(store_delete(t, TABLE_REPLIES, key.bytes, sizeof key.bytes), ERR_OK);
+}
+
+static void kept_too_much(struct store_txn *t)
+{
+	Freeal__KeptRecord *totals;
+	assert_int_equal(meta_get(t, "kept", &freeal__kept_record__descriptor, &totals), ERR_OK);
+	totals->bytes_max = 100;
+	assert_int_equal(meta_put(t, "kept", &totals->base), ERR_OK);
+	frame_message_free(totals);
+}
+
 static void model_of_others(struct store_txn *t)
 {
 	(void)t;
@@ -498,6 +553,17 @@ static void secret_store(struct store_txn *t)
 	put(t, TABLE_EVENTS, store_key_u64_u32_u32(1, 0, 0), &e.base);
 }
 
+static void kept_secret(struct store_txn *t)
+{
+	Freeal__KeptRecord totals;
+	struct key key = kept_key(3);
+	Freeal__KeptReply reply = FREEAL__KEPT_REPLY__INIT;
+	assert_int_equal(kept_load(t, 0, &totals), ERR_OK);
+	reply.key = (ProtobufCBinaryData){sizeof key.bytes, key.bytes};
+	reply.body = bytes("{\"echo\":\"" SECRET "\"}");
+	assert_int_equal(kept_put(t, &totals, &reply, true), ERR_OK);
+}
+
 static const struct mutation {
 	const char *name;
 	void (*change)(struct store_txn *);
@@ -513,6 +579,11 @@ static const struct mutation {
     {"id_add", id_add, "I1 FAILED: there are 4 samples and 5 ids"},
     {"label_lose", label_lose, "I1 FAILED: sample 2 has no label"},
     {"label_lose", label_lose, "I4 FAILED: SELECT of round 0 left 3 rows"},
+    {"kept_age_lose", kept_age_lose, "I7 FAILED: the kept reply "},
+    {"kept_ages_swap", kept_ages_swap, "is not under its number"},
+    {"kept_reply_lose", kept_reply_lose, "I7 FAILED: there are 1 kept replies of 130 bytes and 2 "},
+    {"kept_too_much", kept_too_much, "I7 FAILED: the kept replies have 260 bytes, of at most 100"},
+    {"kept_secret", kept_secret, "I10 FAILED"},
     {"change_add", change_add, "I3 FAILED: sample 1 has 3 label changes, its events make 1"},
     {"change_repeat", change_repeat, "I3 FAILED: change 3 gives sample 1 the label that it has"},
     {"change_count_wrong", change_count_wrong, "I3 FAILED: 3 changes up to number 3; the state"},
