@@ -69,6 +69,7 @@ void coordinator_peer_forget(struct coordinator *c, uint32_t number)
 {
 	static_assert(PEER_COUNT_MAX == LEASE_NOBODY, "a number for nobody");
 	lease_orphan(c->leases, number);
+	holders_lose(c->holders, peer_get(c->peers, number)->epoch, c->now_ms + c->ttr_ms);
 	peer_remove(c->peers, number);
 }
 
@@ -304,6 +305,18 @@ static enum err labels_load(struct coordinator *c)
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+static enum err holders_get(struct coordinator *c)
+{
+	Freeal__HoldersRecord *record;
+	enum err e =
+	    meta_get(coordinator_txn(c), "holders", &freeal__holders_record__descriptor, &record);
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	holders_load(c->holders, record, c->now_ms + c->ttr_ms);
+	frame_message_free(record);
+	return ERR_OK;
+}
+
 static enum err state_load(struct coordinator *c)
 {
 	Freeal__StateRecord *state = NULL;
@@ -341,6 +354,8 @@ static enum err state_load(struct coordinator *c)
 	if (e && e != ERR_NOT_FOUND)
 		return e;
 	e = kept_load(txn, c->task->cache ? c->task->cache_bytes_max : 0, &c->kept);
+	if (!e)
+		e = holders_get(c);
 	if (!e)
 		e = store_count(txn, TABLE_SAMPLES, &c->sample_count);
 	return e ? e : labels_load(c);
@@ -423,8 +438,9 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 	c->ttr_ms = config->ttr_ms ? config->ttr_ms : LEASE_TTR_MS;
 	c->leases = lease_table_new(c->ttr_ms);
 	c->peers = peer_table_new();
+	c->holders = holders_new();
 	c->inbox = inbox_new();
-	enum err e = c->leases && c->peers && c->inbox ? ERR_OK : ERR_NO_MEMORY;
+	enum err e = c->leases && c->peers && c->holders && c->inbox ? ERR_OK : ERR_NO_MEMORY;
 	if (!e)
 		e = project_open(c, config, msg);
 	if (!e && config->endpoint)
@@ -449,6 +465,7 @@ void coordinator_close(struct coordinator *c)
 	agenda_free(c->agenda);
 	lease_table_free(c->leases);
 	peer_table_free(c->peers);
+	holders_free(c->holders);
 	inbox_free(c->inbox);
 	socket_free(c->socket);
 	if (c->zmq)

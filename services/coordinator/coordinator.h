@@ -18,6 +18,7 @@
 #include "config/task.h"
 #include "coordinator/again.h"
 #include "coordinator/agenda.h"
+#include "coordinator/holders.h"
 #include "coordinator/inbox.h"
 #include "coordinator/label.h"
 #include "coordinator/lease.h"
@@ -96,6 +97,7 @@ struct coordinator {
 	uint32_t ttr_ms;
 	struct lease_table *leases;
 	struct peer_table *peers;
+	struct holders *holders; /* under meta "holders" */
 	struct pending_pull pending;
 	Freeal__Pool *pool;	     /* of state.pool_version; NULL */
 	struct folder_writer *model; /* the model that is being pulled; NULL */

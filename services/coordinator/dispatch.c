@@ -354,6 +354,8 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 
 static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct peer *p)
 {
+	if (p->role == FREEAL__ROLE__ANNOTATOR && !p->kept)
+		return 0;
 	uint32_t held = lease_count_of(c->leases, number);
 	return p->credit > held ? p->credit - held : 0;
 }
@@ -390,6 +392,9 @@ void dispatch_leases(struct coordinator *c)
 	Freeal__Role role = dispatch_role(c->state.phase);
 	if (role == FREEAL__ROLE__ROLE_NONE || c->stopping || c->failed[0] || !c->phase_entered ||
 	    dispatch_waits_for_trainer(c))
+		return;
+	/* Of before the restart: who has what is not known yet. */
+	if (role == FREEAL__ROLE__ANNOTATOR && holders_awaited(c->holders))
 		return;
 	/* A turn each, so that replicas share the work evenly. */
 	bool any = true;

@@ -18,6 +18,8 @@
 
 #define MESSAGES_PER_TURN_MAX 256
 #define POLL_MAX_MS 500
+/* A coordinator that stops waits so long for annotators that are stopped with it. */
+#define PARTING_MS 500
 /* New samples take at most so long of a turn, so that workers don't wait. */
 #define INGEST_MS 20
 #define INGEST_ROWS 256 /* between looks at the clock */
@@ -106,6 +108,8 @@ static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Ren
 	}
 	if (over_count > 0)
 		cancel_send(c, &p->id, over, over_count);
+	if (!renew->more)
+		holders_tell(c->holders, p->epoch);
 }
 
 /* The worker ends in good order, perhaps with leases in its socket that it never read. */
@@ -117,6 +121,7 @@ static void peer_leave(struct coordinator *c, uint32_t number)
 	while ((lease = lease_of(c->leases, number)))
 		dispatch_return(c, lease->index, lease->attempt - 1);
 	log_info("peer_left", "peer=%u", number);
+	holders_remove(c->holders, peer_get(c->peers, number)->epoch);
 	coordinator_peer_forget(c, number);
 }
 
@@ -318,6 +323,26 @@ static void peers_expire(struct coordinator *c)
 	}
 }
 
+/* Annotators that may get leases from now on go on record first. */
+static void holders_keep(struct coordinator *c)
+{
+	ProtobufCBinaryData epochs[PEER_COUNT_MAX];
+	Freeal__HoldersRecord record;
+	bool asking = dispatch_role(c->state.phase) == FREEAL__ROLE__ANNOTATOR &&
+		      !holders_awaited(c->holders);
+	for (uint32_t i = 0; asking && i < peer_end(c->peers); i++) {
+		struct peer *p = peer_get(c->peers, i);
+		if (p && p->role == FREEAL__ROLE__ANNOTATOR && p->credit > 0 && !p->kept)
+			p->kept = holders_add(c->holders, p->epoch) == ERR_OK;
+	}
+	if (!holders_changed(c->holders) || !coordinator_txn(c))
+		return;
+	holders_record(c->holders, epochs, &record);
+	enum err e = meta_put(c->txn, "holders", &record.base);
+	if (e)
+		coordinator_fatal(c, e, "holders");
+}
+
 /* One Ack per peer and batch; the order of results is kept. */
 static void acks_send(struct coordinator *c)
 {
@@ -380,6 +405,7 @@ static void pause_forgive(struct coordinator *c, uint64_t since_ms)
 		return;
 	log_warn("stood_still", "ms=%llu", (unsigned long long)ms);
 	lease_extend(c->leases, ms);
+	holders_extend(c->holders, ms);
 	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 		struct peer *p = peer_get(c->peers, i);
 		if (p)
@@ -401,9 +427,12 @@ static void coordinator_turn(struct coordinator *c)
 	if (drained) {
 		peers_expire(c); /* first: whose leases end with them */
 		leases_expire(c);
+		holders_expire(c->holders, c->now_ms);
 	}
-	if (c->socket)
+	if (c->socket) {
 		phase_advance(c);
+		holders_keep(c);
+	}
 	turn_commit(c);
 	if (c->fatal)
 		return;
@@ -426,8 +455,32 @@ static void coordinator_wait(struct coordinator *c)
 	    {.socket = c->socket ? socket_zmq(c->socket) : NULL, .events = ZMQ_POLLIN},
 	};
 	uint64_t next = lease_next_ms(c->leases), now = clock_mono_ms(&c->clock);
+	if (holders_next_ms(c->holders) < next)
+		next = holders_next_ms(c->holders);
 	uint64_t wait = next > now && !c->serving ? next - now : 0;
 	(void)zmq_poll(items, c->socket ? 3 : 2, (long)(wait < POLL_MAX_MS ? wait : POLL_MAX_MS));
+}
+
+static bool holder_is_there(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
+		const struct peer *p = peer_get(c->peers, i);
+		if (p && p->kept)
+			return true;
+	}
+	return false;
+}
+
+/* What annotators that end, too, hand back needs not be waited for at the next start. */
+static void coordinator_part(struct coordinator *c)
+{
+	uint64_t until_ms = clock_mono_ms(&c->clock) + PARTING_MS, now_ms;
+	c->stopping = true;
+	while (!c->fatal && holder_is_there(c) && (now_ms = clock_mono_ms(&c->clock)) < until_ms) {
+		zmq_pollitem_t item = {.socket = socket_zmq(c->socket), .events = ZMQ_POLLIN};
+		(void)zmq_poll(&item, 1, (long)(until_ms - now_ms));
+		coordinator_turn(c);
+	}
 }
 
 enum err coordinator_run(struct coordinator *c)
@@ -437,6 +490,7 @@ enum err coordinator_run(struct coordinator *c)
 		if (!c->fatal && !c->stopping)
 			coordinator_wait(c);
 	}
+	coordinator_part(c);
 	if (c->serving) {
 		c->serving->result = c->fatal ? c->fatal : ERR_CANCELLED;
 		inbox_done(c->inbox, c->serving);

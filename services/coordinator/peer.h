@@ -23,6 +23,7 @@ struct peer {
 	uint64_t pool_version; /* newest demonstration pool sent to it */
 	uint64_t heard_ms;
 	uint64_t done, total; /* progress of its job */
+	bool kept;	      /* on record as one that may hold leases */
 	bool blocked;
 	char reason[PEER_REASON_BYTES]; /* why blocked */
 };

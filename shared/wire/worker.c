@@ -15,6 +15,7 @@
 #define DOWN_POLL_MS 50 /* as often as the socket tries to connect */
 #define HEARTBEAT_DEFAULT_MS 1000
 #define RESULT_RESEND_MS 5000
+#define RETRY_MS 10
 #define MESSAGES_PER_DRAIN_MAX 1000
 
 struct worker {
@@ -369,6 +370,7 @@ static void heartbeat_send(struct worker *w)
 		renew.done = w->done;
 		renew.total = w->total;
 		renew.credit = worker_capacity(w);
+		renew.more = h != &w->held.list;
 		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 		e.body_case = FREEAL__ENVELOPE__BODY_RENEW;
 		e.renew = &renew;
@@ -377,8 +379,8 @@ static void heartbeat_send(struct worker *w)
 	} while (h != &w->held.list);
 }
 
-/* Sends results that were not sent yet; false when the socket takes no more. */
-static bool results_send(struct worker *w, uint64_t now_ms)
+/* Sends results that were not sent yet. ERR_AGAIN: the socket takes no more. */
+static enum err results_send(struct worker *w, uint64_t now_ms)
 {
 	struct held *h = w->held.list.list_next;
 	while (w->held.unsent_count > 0) {
@@ -395,21 +397,22 @@ static bool results_send(struct worker *w, uint64_t now_ms)
 			sent[n++] = h;
 		}
 		if (n == 0)
-			return true;
+			return ERR_OK;
 		Freeal__Results body = FREEAL__RESULTS__INIT;
 		body.results = results;
 		body.n_results = n;
 		Freeal__Envelope e = FREEAL__ENVELOPE__INIT;
 		e.body_case = FREEAL__ENVELOPE__BODY_RESULTS;
 		e.results = &body;
-		if (worker_send(w, &e) != ERR_OK)
-			return false;
+		enum err code = worker_send(w, &e);
+		if (code)
+			return code;
 		crash_point("worker_sent");
 		for (size_t i = 0; i < n; i++)
 			sent[i]->sent_ms = now_ms ? now_ms : 1;
 		w->held.unsent_count -= (uint32_t)n;
 	}
-	return true;
+	return ERR_OK;
 }
 
 static void results_resend_due(struct worker *w, uint64_t now_ms)
@@ -440,12 +443,15 @@ uint64_t worker_tick(struct worker *w, uint64_t now_ms)
 	}
 	if (w->held.result_count > 0)
 		results_resend_due(w, now_ms);
-	bool sent = results_send(w, now_ms);
+	/* Before the heartbeat: behind a Welcome that one ends what there is to tell. */
+	enum err sent = results_send(w, now_ms);
+	if (sent == ERR_AGAIN)
+		return now_ms + RETRY_MS;
 	if (now_ms >= w->heartbeat_due_ms) {
 		heartbeat_send(w);
 		w->heartbeat_due_ms = now_ms + jittered(w, w->heartbeat_ms);
 	}
 	if (worker_capacity(w) != w->capacity_sent)
 		ready_send(w);
-	return sent ? w->heartbeat_due_ms : now_ms + 10;
+	return sent ? now_ms + RETRY_MS : w->heartbeat_due_ms;
 }

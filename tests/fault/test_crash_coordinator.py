@@ -59,9 +59,7 @@ class A1(unittest.TestCase):
             killed = kills - killer.left
             cluster.wait_ready()
             self.assertEqual(len(cluster.labels()), count)
-            # What two annotators had in flight at a kill may be asked again, and what they sent
-            # before they heard that the other one has it.
-            self.assertLessEqual(len(cluster.asked()), undisturbed(count)[2] + killed * 3 * 16)
+            self.assertEqual(len(cluster.asked()), undisturbed(count)[2], "an answer was paid twice")
             assert_same(self, cluster, count)
             return rounds // 2 + killed
 
