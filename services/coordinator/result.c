@@ -227,6 +227,7 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 		coordinator_ack(c, to, result->name, result->attempt);
 		return;
 	}
+	usage_count(c, result->usage);
 	if (result->error[0] != '\0') {
 		/* Of an older lease: somebody else has the work now. */
 		const struct lease *lease = lease_find(c->leases, index);

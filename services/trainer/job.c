@@ -15,6 +15,7 @@ struct job *job_new(const Freeal__Work *work, const Freeal__Project *project)
 	if (!j)
 		return NULL;
 	j->state = JOB_WAITING;
+	freeal__usage__init(&j->outcome.usage);
 	j->work = frame_message_copy(&work->base);
 	j->project = frame_message_copy(&project->base);
 	if (!j->work || !j->project) {
@@ -123,13 +124,15 @@ enum err job_need(struct job *j, struct supply_need *ret_need)
 
 void job_report(struct job *j, struct worker *w, const char *error)
 {
-	const struct job_outcome *o = &j->outcome;
+	struct job_outcome *o = &j->outcome;
 	Freeal__Result result = FREEAL__RESULT__INIT;
 	Freeal__EmbedResult embed = FREEAL__EMBED_RESULT__INIT;
 	Freeal__TrainResult train = FREEAL__TRAIN_RESULT__INIT;
 	Freeal__PredictResult predict = FREEAL__PREDICT_RESULT__INIT;
 	result.name = j->work->name;
 	result.attempt = j->work->attempt;
+	if (o->usage.requests > 0)
+		result.usage = &o->usage;
 	if (error) {
 		result.error = (char *)(error[0] ? error : "failed");
 		result.missing = j->missing;

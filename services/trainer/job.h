@@ -36,6 +36,7 @@ struct job_outcome {
 	int32_t *class_ids; /* PREDICT: (predicted_count) */
 	float *probabilities;
 	size_t predicted_count;
+	Freeal__Usage usage; /* of an embeddings endpoint */
 };
 
 struct job {

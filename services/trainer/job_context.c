@@ -36,6 +36,8 @@ void job_context_reset(struct job_context *c)
 	c->data = NULL;
 	encoder_free(c->encoder);
 	c->encoder = NULL;
+	embedder_free(c->embedder);
+	c->embedder = NULL;
 }
 
 void job_context_free(struct job_context *c)

@@ -6,6 +6,7 @@
 #ifndef FREEAL_TRAINER_JOB_CONTEXT_H
 #define FREEAL_TRAINER_JOB_CONTEXT_H
 
+#include "llm/embedder.h"
 #include "trainer/candidates.h"
 #include "trainer/encoder/encoder.h"
 #include "trainer/features.h"
@@ -28,7 +29,8 @@ struct job_context {
 	uint32_t fold_count;
 	struct model *model;	   /* PREDICT: the last one used; NULL: none */
 	struct encoder *encoder;   /* the project's start checkpoint; NULL: not opened */
-	struct vectors vectors;	   /* of it, valid when it is open */
+	struct embedder *embedder; /* the project's embeddings endpoint; NULL: not used yet */
+	struct vectors vectors;	   /* kept ones of either, valid when it is open */
 	struct encoder_data *data; /* samples 0 .. data_count-1; NULL: none */
 	uint64_t data_count;
 };
@@ -71,7 +73,14 @@ enum err job_cancelled(struct job *j) WARN_UNUSED;
 enum err job_encoder_error(enum err e);
 /* Opens the start checkpoint of the job's project. */
 enum err job_encoder_ensure(struct job *j, struct job_context *c) WARN_UNUSED;
-/* Its vectors (count, dimensions) of samples first .. first + count - 1. */
+/* Opens what the project's sentence vectors come from: its embeddings endpoint, or the start
+ * checkpoint. Under neither there are none. */
+enum err job_vectors_ensure(struct job *j, struct job_context *c) WARN_UNUSED;
+/* Vectors (count, dimensions) of texts. */
+enum err job_texts_embed(struct job *j, struct job_context *c, const char *const *texts,
+			 const size_t *sizes, size_t count, const struct progress *progress,
+			 float *ret_vectors) WARN_UNUSED;
+/* Those of samples first .. first + count - 1, which are computed once and kept. */
 enum err job_vectors_get(struct job *j, struct job_context *c, uint64_t first, size_t count,
 			 float *ret_vectors) WARN_UNUSED;
 
@@ -91,6 +100,9 @@ struct job_fold {
 };
 enum err job_encoder_fold(struct job *j, struct job_context *c,
 			  const struct job_fold *fold) WARN_UNUSED;
+/* Joins a linear model's view on the project's embeddings to the fold's probabilities. */
+enum err job_embeddings_view(struct job *j, struct job_context *c,
+			     const struct job_fold *fold) WARN_UNUSED;
 struct job_final {
 	const int32_t *labels; /* (sample_count) */
 	const bool *clean;

@@ -46,15 +46,16 @@ static enum err vectors_write(struct job *j, const struct features *f, size_t fi
 	return e;
 }
 
-static enum err encoder_texts_write(struct job *j, struct job_context *c, const char *const *texts,
+static enum err vectors_texts_write(struct job *j, struct job_context *c, const char *const *texts,
 				    const size_t *bytes, size_t count)
 {
 	float *vectors = malloc(count * j->outcome.dimensions * sizeof *vectors);
 	if (!vectors)
 		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the vectors");
 	const struct progress progress = {&j->cancel, &j->done, &j->total};
-	enum err e = encoder_embed(c->encoder, texts, bytes, count, &progress, vectors, &j->msg);
-	e = e ? job_encoder_error(e) : vectors_add(j, 0, vectors, count);
+	enum err e = job_texts_embed(j, c, texts, bytes, count, &progress, vectors);
+	if (!e)
+		e = vectors_add(j, 0, vectors, count);
 	free(vectors);
 	return e;
 }
@@ -84,8 +85,8 @@ static enum err demonstrations_write(struct job *j, struct job_context *c,
 		texts[i] = (const char *)order->texts[i].data;
 		bytes[i] = order->texts[i].len;
 	}
-	if (!e && plan_is_encoder(j->project))
-		e = encoder_texts_write(j, c, texts, bytes, order->n_texts);
+	if (!e && plan_has_vectors(j->project))
+		e = vectors_texts_write(j, c, texts, bytes, order->n_texts);
 	else if (!e)
 		e = features_texts_write(j, c, texts, bytes, order->n_texts);
 	free(texts);
@@ -94,7 +95,7 @@ static enum err demonstrations_write(struct job *j, struct job_context *c,
 }
 
 /* Of a file's samples at a time. */
-static enum err encoder_block_write(struct job *j, struct job_context *c,
+static enum err vectors_block_write(struct job *j, struct job_context *c,
 				    const Freeal__EmbedOrder *order)
 {
 	float *vectors = malloc(VECTORS_PER_FILE * j->outcome.dimensions * sizeof *vectors);
@@ -117,8 +118,8 @@ static enum err encoder_block_write(struct job *j, struct job_context *c,
 
 static enum err block_write(struct job *j, struct job_context *c, const Freeal__EmbedOrder *order)
 {
-	if (plan_is_encoder(j->project))
-		return encoder_block_write(j, c, order);
+	if (plan_has_vectors(j->project))
+		return vectors_block_write(j, c, order);
 	size_t count = (size_t)(order->to - order->from);
 	if (c->features && features_vocabulary(c->features) == c->vocabulary &&
 	    order->to <= c->sample_count)
@@ -141,17 +142,17 @@ static enum err block_write(struct job *j, struct job_context *c, const Freeal__
 enum err job_embed(struct job *j, struct job_context *c)
 {
 	const Freeal__EmbedOrder *order = j->work->embed;
-	bool encoder = plan_is_encoder(j->project);
+	bool kept = plan_has_vectors(j->project);
 	/* An encoder's own vocabulary is fixed: the order's count is part of the name alone. */
-	enum err e = encoder ? job_encoder_ensure(j, c)
-			     : job_vocabulary_ensure(j, c, order->vocabulary_count);
+	enum err e =
+	    kept ? job_vectors_ensure(j, c) : job_vocabulary_ensure(j, c, order->vocabulary_count);
 	if (e)
 		return e;
 	bool block = order->pool_version == 0;
 	(void)snprintf(j->outcome.stream_name, sizeof j->outcome.stream_name, "%s/%llu/%llu",
 		       block ? "embed" : "pool", (unsigned long long)order->vocabulary_count,
 		       (unsigned long long)(block ? j->work->name->item : order->pool_version));
-	j->outcome.dimensions = encoder ? c->vectors.dimensions : EMBED_DIMENSIONS;
+	j->outcome.dimensions = kept ? c->vectors.dimensions : EMBED_DIMENSIONS;
 	e = job_stream_open(j, c);
 	if (e)
 		return e;

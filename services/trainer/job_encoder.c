@@ -11,10 +11,10 @@
 #include "base/crash.h"
 #include "base/folder.h"
 #include "base/log.h"
-#include "math/softmax.h"
 #include "trainer/encoder/linear.h"
 #include "trainer/job_context.h"
 #include "trainer/plan.h"
+#include "trainer/views.h"
 
 #include <limits.h>
 #include <math.h>
@@ -23,24 +23,6 @@
 #include <unistd.h>
 
 #define SUB_FOLDS (JOB_ENCODER_FOLDS / 2)
-/* Of a view's probability: no view can rule a class out. */
-#define PROBABILITY_MIN 1e-6f
-
-/* Adds the logarithms of a view's probabilities of one row. */
-static void view_add(float *logs, const float *probabilities, size_t class_count)
-{
-	for (size_t k = 0; k < class_count; k++)
-		logs[k] += logf(fmaxf(probabilities[k], PROBABILITY_MIN));
-}
-
-static void views_mean(float *logs, size_t row_count, size_t class_count, size_t view_count)
-{
-	for (size_t i = 0; i < row_count * class_count; i++)
-		logs[i] /= (float)view_count;
-	for (size_t i = 0; i < row_count; i++)
-		(void)softmax(logs + i * class_count, class_count, logs + i * class_count);
-}
-
 /* A model that judges one sub-fold of both halves. */
 typedef enum err sub_fold_fn(struct job *j, struct job_context *c, const void *data,
 			     const int32_t *labels, const uint32_t *folds, uint32_t fold,
@@ -89,8 +71,8 @@ static enum err sub_folds_add(struct job *j, struct job_context *c, const struct
 		for (size_t i = 0, judged = 0, row = 0; !e && i < count; i++) {
 			bool ours = c->folds[i] / SUB_FOLDS == half;
 			if (ours && folds[i] == k)
-				view_add(f->probabilities + row * class_count,
-					 probs + judged * class_count, class_count);
+				views_add(f->probabilities + row * class_count,
+					  probs + judged * class_count, class_count);
 			judged += folds[i] == k;
 			row += ours;
 		}
@@ -103,10 +85,14 @@ static enum err sub_folds_add(struct job *j, struct job_context *c, const struct
 static enum err vectors_add(struct job *j, struct job_context *c, const struct job_fold *f)
 {
 	size_t count = (size_t)c->sample_count;
-	float *vectors = malloc((count + 1) * encoder_dimensions(c->encoder) * sizeof *vectors);
+	float *vectors = NULL;
+	enum err e = job_vectors_ensure(j, c);
+	if (e)
+		return e;
+	vectors = malloc((count + 1) * c->vectors.dimensions * sizeof *vectors);
 	if (!vectors)
 		return err_set(&j->msg, ERR_NO_MEMORY, "no memory for the vectors");
-	enum err e = job_vectors_get(j, c, 0, count, vectors);
+	e = job_vectors_get(j, c, 0, count, vectors);
 	if (!e)
 		e = sub_folds_add(j, c, f, vectors_sub_fold, vectors);
 	free(vectors);
@@ -169,7 +155,7 @@ static enum err tuned_add(struct job *j, struct job_context *c, const struct job
 		e = job_encoder_error(e);
 	}
 	for (size_t i = 0; !e && i < f->row_count; i++)
-		view_add(f->probabilities + i * class_count, probs + i * class_count, class_count);
+		views_add(f->probabilities + i * class_count, probs + i * class_count, class_count);
 	free(held_out);
 	free(probs);
 	return e;

@@ -71,9 +71,10 @@ static enum err ngram_fold(struct job *j, struct job_context *c, const struct jo
 {
 	const struct ngram_config config = config_make(j, c);
 	const struct progress progress = {&j->cancel, &j->done, &j->total};
-	return ngram_fold_train(c->features, fold->labels, c->folds, j->work->train->fold,
-				j->project->n_labels, &config, &progress, fold->probabilities,
-				&j->msg);
+	enum err e = ngram_fold_train(c->features, fold->labels, c->folds, j->work->train->fold,
+				      j->project->n_labels, &config, &progress, fold->probabilities,
+				      &j->msg);
+	return !e && j->project->embeddings ? job_embeddings_view(j, c, fold) : e;
 }
 
 static enum err fold_train(struct job *j, struct job_context *c, int32_t *labels,

@@ -12,6 +12,8 @@
 #include "trainer/plan.h"
 #include "trainer/serve.h"
 
+#include <curl/curl.h>
+
 #include <signal.h>
 
 #define THREADS_MAX 256
@@ -183,6 +185,8 @@ int main(int argc, char **argv)
 		return follow();
 	if (!e)
 		e = service_start(&c.service, &msg);
+	if (!e && curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		e = err_set(&msg, ERR_NO_MEMORY, "can't set up an HTTP client");
 	struct auth *auth = NULL;
 	if (!e)
 		e = auth_load(c.service.key, FREEAL__ROLE__TRAINER, &auth, &msg);

@@ -8,6 +8,11 @@ bool plan_is_encoder(const Freeal__Project *project)
 	return project->model && strcmp(project->model->type, "encoder") == 0;
 }
 
+bool plan_has_vectors(const Freeal__Project *project)
+{
+	return project->embeddings || plan_is_encoder(project);
+}
+
 struct encoder_options plan_options(const Freeal__Model *m, uint32_t thread_count)
 {
 	int precision = strcmp(m->precision, "fp32") == 0   ? PRECISION_FP32

@@ -14,6 +14,8 @@
 enum { PLAN_VIEW_NGRAM = 1, PLAN_VIEW_VECTORS = 2, PLAN_VIEW_TUNED = 4 };
 
 bool plan_is_encoder(const Freeal__Project *project);
+/* Sentence vectors come from an encoder or an embeddings endpoint, not from n-grams. */
+bool plan_has_vectors(const Freeal__Project *project);
 struct encoder_options plan_options(const Freeal__Model *m, uint32_t thread_count);
 /* The training of half of the samples, and the final one. */
 struct tune_config plan_fold(const Freeal__Model *m, uint64_t seed);
