@@ -1,4 +1,5 @@
-/* I7 over the kept replies: both tables hold the same ones, as many as the totals say. */
+/* I7 over the kept replies, whose two tables hold the same ones, as many as the totals say; and
+ * over open batch jobs. */
 #include "base/limits.h"
 #include "coordinator/audit_impl.h"
 #include "llm/key.h"
@@ -22,6 +23,30 @@ static void reply_check(struct audit_run *r, const struct store_value *key, cons
 	else if (e || aged.size != key->size || memcmp(aged.data, key->data, key->size) != 0)
 		audit_fail(&r->audit, 7, "the kept reply %s is not under its number %llu",
 			   audit_key(key, text, sizeof text), (unsigned long long)reply->number);
+}
+
+static void batch_check(struct audit_run *r, const struct store_value *key, const void *message)
+{
+	const Freeal__BatchNote *note = message;
+	char text[128];
+	if (note->token.len != key->size || memcmp(note->token.data, key->data, key->size) != 0)
+		audit_fail(&r->audit, 7, "the batch job %s has another token",
+			   audit_key(key, text, sizeof text));
+	else if (note->over || note->n_names == 0)
+		audit_fail(&r->audit, 7, "the batch job %s is over, or has no works",
+			   audit_key(key, text, sizeof text));
+}
+
+/* Jobs whose answers are still to be fetched. */
+static enum err batches_check(struct audit_run *r)
+{
+	uint64_t count;
+	enum err e = store_count(r->txn, TABLE_BATCHES, &count);
+	if (!e)
+		e = audit_each(r, TABLE_BATCHES, &freeal__batch_note__descriptor, 7, batch_check);
+	if (!e && count > 0)
+		audit_note(&r->audit, 7, "%llu open batch jobs", (unsigned long long)count);
+	return e;
 }
 
 enum err audit_kept(struct audit_run *r)
@@ -51,5 +76,5 @@ enum err audit_kept(struct audit_run *r)
 	if (!e && totals->count > 0)
 		audit_note(&r->audit, 7, "%llu kept replies", (unsigned long long)totals->count);
 	frame_message_free(stored);
-	return e;
+	return e ? e : batches_check(r);
 }

@@ -353,7 +353,9 @@ static enum err state_load(struct coordinator *c)
 	frame_message_free(open);
 	if (e && e != ERR_NOT_FOUND)
 		return e;
-	e = kept_load(txn, c->task->cache ? c->task->cache_bytes_max : 0, &c->kept);
+	e = batches_load(c->batches, txn, c->now_ms + c->ttr_ms);
+	if (!e)
+		e = kept_load(txn, c->task->cache ? c->task->cache_bytes_max : 0, &c->kept);
 	if (!e)
 		e = holders_get(c);
 	if (!e)
@@ -439,8 +441,10 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 	c->leases = lease_table_new(c->ttr_ms);
 	c->peers = peer_table_new();
 	c->holders = holders_new();
+	c->batches = batches_new();
 	c->inbox = inbox_new();
-	enum err e = c->leases && c->peers && c->holders && c->inbox ? ERR_OK : ERR_NO_MEMORY;
+	bool made = c->leases && c->peers && c->holders && c->batches && c->inbox;
+	enum err e = made ? ERR_OK : ERR_NO_MEMORY;
 	if (!e)
 		e = project_open(c, config, msg);
 	if (!e && config->endpoint)
@@ -462,6 +466,7 @@ void coordinator_close(struct coordinator *c)
 	store_abort(c->txn);
 	frame_message_free(c->pool);
 	recalls_done(c);
+	batches_free(c->batches);
 	agenda_free(c->agenda);
 	lease_table_free(c->leases);
 	peer_table_free(c->peers);

@@ -7,6 +7,7 @@
  *   result    what comes back
  *   pull      streams pulled from workers        feed   streams served to them
  *   recall    kept replies looked up for annotators
+ *   note      jobs at a provider's Batch API, and who looks after them
  *
  * HTTP threads read the store by transactions of their own and reach the loop by `inbox`.
  */
@@ -18,6 +19,7 @@
 #include "config/task.h"
 #include "coordinator/again.h"
 #include "coordinator/agenda.h"
+#include "coordinator/batches.h"
 #include "coordinator/holders.h"
 #include "coordinator/inbox.h"
 #include "coordinator/label.h"
@@ -55,6 +57,14 @@ struct ack {
 	struct peer_id to;
 	Freeal__WorkName name;
 	uint32_t attempt;
+};
+
+/* A note to send after the commit: that it is stored, or to its new holder. */
+#define NOTE_SENDS_MAX 128u
+struct note_send {
+	struct peer_id to;
+	uint8_t token[BATCH_TOKEN_BYTES];
+	bool whole;
 };
 
 /* Keys that an annotator wants looked up, after the commit. */
@@ -105,6 +115,9 @@ struct coordinator {
 	struct ack *acks;
 	size_t ack_count, ack_capacity;
 	Freeal__KeptRecord kept; /* totals of the kept replies */
+	struct batches *batches;
+	struct note_send note_sends[NOTE_SENDS_MAX];
+	size_t note_send_count;
 	struct recall_request *recalls;
 	uint32_t recall_count;
 	struct inbox *inbox;
@@ -181,6 +194,23 @@ void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt);
 void recall_queue(struct coordinator *c, const struct peer_id *from, const Freeal__Recall *recall);
 void recalls_answer(struct coordinator *c);
 void recalls_done(struct coordinator *c);
+
+/* note.c: what a message about a job changes; BatchNoted is sent after the commit. */
+void note_take(struct coordinator *c, uint32_t peer, const Freeal__BatchNote *note);
+/* An annotator has said Hello: it is told the notes that it holds. */
+void notes_hello(struct coordinator *c, uint32_t peer);
+/* It has left in good order. */
+void notes_leave(struct coordinator *c, uint32_t peer);
+/* The phase's works under open notes are nobody else's. */
+void notes_enter(struct coordinator *c);
+/* Gives notes whose holders are gone to annotators that are there. */
+void notes_turn(struct coordinator *c);
+void notes_send(struct coordinator *c);
+/* A work that only this annotator may have. */
+bool note_work_next(struct coordinator *c, uint32_t peer, uint64_t *ret_index,
+		    uint32_t *ret_attempt);
+/* The work's lease has ended: true where it waits for its note's holder. */
+bool note_work_return(struct coordinator *c, uint64_t index, uint32_t attempt);
 
 /* result.c */
 void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result);

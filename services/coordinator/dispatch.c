@@ -282,6 +282,8 @@ void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt)
 	const struct lease *lease = lease_find(c->leases, index);
 	uint32_t losses = lease ? lease->losses : 0;
 	lease_remove(c->leases, index);
+	if (note_work_return(c, index, attempt))
+		return;
 	enum err e = losses ? agenda_suspect(c->agenda, index, attempt, losses)
 			    : agenda_return(c->agenda, index, attempt);
 	if (e)
@@ -302,7 +304,8 @@ static bool work_next(struct coordinator *c, uint32_t number, uint64_t *ret_inde
 		      uint32_t *ret_attempt, uint32_t *ret_losses)
 {
 	*ret_losses = 0;
-	return agenda_next(c->agenda, ret_index, ret_attempt) ||
+	return note_work_next(c, number, ret_index, ret_attempt) ||
+	       agenda_next(c->agenda, ret_index, ret_attempt) ||
 	       agenda_next_suspect(c->agenda, lease_losses_max(c->leases, number), ret_index,
 				   ret_attempt, ret_losses);
 }

@@ -41,6 +41,7 @@ static void hello_take(struct coordinator *c, const struct peer_id *from,
 		socket_refuse(c->socket, from, "too many workers");
 		return;
 	}
+	notes_hello(c, (uint32_t)number);
 	log_info("hello", "peer=%d role=%d version=%s", number, (int)hello->role, hello->version);
 	Freeal__Welcome body = FREEAL__WELCOME__INIT;
 	body.project = c->project;
@@ -78,6 +79,7 @@ static bool name_renew(struct coordinator *c, uint32_t number, const Freeal__Wor
 	if (!lease) {
 		/* From before a restart: the worker still has it. */
 		agenda_take_out(c->agenda, index);
+		batches_work_take(c->batches, name);
 		if (lease_add(c->leases, index, attempt, 0, number, c->now_ms))
 			coordinator_fatal(c, ERR_NO_MEMORY, "lease");
 		return true;
@@ -120,6 +122,7 @@ static void peer_leave(struct coordinator *c, uint32_t number)
 		pull_drop(c);
 	while ((lease = lease_of(c->leases, number)))
 		dispatch_return(c, lease->index, lease->attempt - 1);
+	notes_leave(c, number);
 	log_info("peer_left", "peer=%u", number);
 	holders_remove(c->holders, peer_get(c->peers, number)->epoch);
 	coordinator_peer_forget(c, number);
@@ -184,6 +187,9 @@ static void envelope_take(struct coordinator *c, const struct peer_id *from,
 		break;
 	case FREEAL__ENVELOPE__BODY_STATUS:
 		status_take(c, number, e->status);
+		break;
+	case FREEAL__ENVELOPE__BODY_BATCH_NOTE:
+		note_take(c, number, e->batch_note);
 		break;
 	case FREEAL__ENVELOPE__BODY_RECALL:
 		recall_queue(c, from, e->recall);
@@ -284,6 +290,8 @@ static void requests_take(struct coordinator *c)
  * annotator must not end all of them, nor must what was in hand beside it be given up. */
 static void lease_ended(struct coordinator *c, const struct lease *lease)
 {
+	if (lease->attempt < WORK_ATTEMPTS_MAX && note_work_return(c, lease->index, lease->attempt))
+		return;
 	bool lost = lease->peer == LEASE_NOBODY && c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE;
 	enum err e = ERR_OK;
 	if (lost && lease->losses + 1 < WORK_LOSSES_MAX)
@@ -428,6 +436,7 @@ static void coordinator_turn(struct coordinator *c)
 		peers_expire(c); /* first: whose leases end with them */
 		leases_expire(c);
 		holders_expire(c->holders, c->now_ms);
+		notes_turn(c);
 	}
 	if (c->socket) {
 		phase_advance(c);
@@ -439,6 +448,7 @@ static void coordinator_turn(struct coordinator *c)
 	if (c->socket)
 		dispatch_leases(c);
 	recalls_answer(c);
+	notes_send(c);
 	/* Orders only read, though through the writer's transaction: there is nothing to commit. */
 	store_abort(c->txn);
 	c->txn = NULL;

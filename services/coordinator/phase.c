@@ -99,6 +99,7 @@ static void phase_enter(struct coordinator *c)
 		return;
 	}
 	c->phase_entered = true;
+	notes_enter(c);
 	c->phase_began_ms = c->now_ms;
 	c->phase_settled_at_begin = agenda_settled(c->agenda);
 	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
