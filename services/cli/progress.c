@@ -17,6 +17,7 @@ static const struct phase_words {
 } phases[] = {
     {"ingest", "waiting for samples"},
     {"generate", "asking the LLM for demonstrations"},
+    {"augment", "asking the LLM for second views"},
     {"embed", "embedding the samples"},
     {"retrieve", "finding each sample's demonstrations"},
     {"annotate", "asking the LLM for labels"},
@@ -77,7 +78,7 @@ static void add_large(uint64_t n, struct buf *out)
 
 static bool phase_has_rounds(const char *phase)
 {
-	static const char *const plain[] = {"",	       "ingest", "embed", "final_train",
+	static const char *const plain[] = {"",	       "ingest", "augment", "embed", "final_train",
 					    "predict", "done"};
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (strcmp(phase, plain[i]) == 0)
@@ -90,8 +91,8 @@ static bool phase_is_of_arrivals(const json_t *status)
 {
 	const char *phase = text_of(status, "phase");
 	return json_is_true(json_object_get(status, "frozen")) &&
-	       (strcmp(phase, "embed") == 0 || strcmp(phase, "retrieve") == 0 ||
-		strcmp(phase, "annotate") == 0);
+	       (strcmp(phase, "augment") == 0 || strcmp(phase, "embed") == 0 ||
+		strcmp(phase, "retrieve") == 0 || strcmp(phase, "annotate") == 0);
 }
 
 /* Samples that came too late for the round. */

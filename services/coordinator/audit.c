@@ -47,9 +47,17 @@ void audit_usage_add(Freeal__CounterRecord *sum, const Freeal__Usage *usage)
 	sum->nano_usd += usage->nano_usd;
 }
 
+/* Where a phase stands in a round: their numbers tell it, but for one. */
+static int phase_rank(Freeal__Phase phase)
+{
+	if (phase == FREEAL__PHASE__AUGMENT_PHASE)
+		return 2 * FREEAL__PHASE__EMBED_PHASE - 1;
+	return 2 * (int)phase;
+}
+
 bool audit_phase_over(const struct audit_run *r, Freeal__Phase phase)
 {
-	return r->state->phase > phase;
+	return phase_rank(r->state->phase) > phase_rank(phase);
 }
 
 /* I8: what the coordinator can tell of the model without knowing its type. */

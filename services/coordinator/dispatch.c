@@ -25,6 +25,7 @@ struct order {
 		Freeal__SelectOrder select;
 		Freeal__RetrieveOrder retrieve;
 		Freeal__PredictOrder predict;
+		Freeal__AugmentOrder augment;
 	};
 	Freeal__SampleRecord *sample;
 	Freeal__NearestRow *nearest;
@@ -49,6 +50,7 @@ Freeal__Role dispatch_role(Freeal__Phase phase)
 {
 	switch (phase) {
 	case FREEAL__PHASE__GENERATE_PHASE:
+	case FREEAL__PHASE__AUGMENT_PHASE:
 	case FREEAL__PHASE__ANNOTATE_PHASE:
 		return FREEAL__ROLE__ANNOTATOR;
 	case FREEAL__PHASE__EMBED_PHASE:
@@ -92,6 +94,19 @@ static enum err order_generate(struct coordinator *c, struct order *o)
 	o->generate.n_styles = o->style_count;
 	o->work.order_case = FREEAL__WORK__ORDER_GENERATE;
 	o->work.generate = &o->generate;
+	return ERR_OK;
+}
+
+static enum err order_augment(struct coordinator *c, struct order *o)
+{
+	freeal__augment_order__init(&o->augment);
+	enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(o->name.item),
+			       &freeal__sample_record__descriptor, &o->sample);
+	if (e)
+		return e;
+	o->augment.text = o->sample->text;
+	o->work.order_case = FREEAL__WORK__ORDER_AUGMENT;
+	o->work.augment = &o->augment;
 	return ERR_OK;
 }
 
@@ -249,6 +264,8 @@ static enum err order_make(struct coordinator *c, struct order *o, uint64_t inde
 	switch (o->name.kind) {
 	case FREEAL__WORK_KIND__GENERATE:
 		return order_generate(c, o);
+	case FREEAL__WORK_KIND__AUGMENT:
+		return order_augment(c, o);
 	case FREEAL__WORK_KIND__ANNOTATE:
 		return order_annotate(c, o);
 	case FREEAL__WORK_KIND__EMBED:

@@ -14,7 +14,7 @@
 #define ROWS_PER_CHUNK_MAX 16384
 
 /* Samples from `seq` on, as many as fit; `*ret_next` is behind the last. */
-static enum err samples_chunk(struct coordinator *c, uint64_t seq, struct buf *out,
+static enum err samples_chunk(struct coordinator *c, uint64_t seq, uint64_t end, struct buf *out,
 			      uint64_t *ret_next)
 {
 	Freeal__SampleRecord **records = calloc(ROWS_PER_CHUNK_MAX, sizeof *records);
@@ -22,8 +22,7 @@ static enum err samples_chunk(struct coordinator *c, uint64_t seq, struct buf *o
 	Freeal__SampleRow **list = calloc(ROWS_PER_CHUNK_MAX, sizeof *list);
 	size_t n = 0, bytes = 0;
 	enum err e = records && rows && list ? ERR_OK : ERR_NO_MEMORY;
-	while (!e && n < ROWS_PER_CHUNK_MAX && bytes < CHUNK_BYTES_TARGET &&
-	       seq + n < c->sample_count) {
+	while (!e && n < ROWS_PER_CHUNK_MAX && bytes < CHUNK_BYTES_TARGET && seq + n < end) {
 		e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(seq + n),
 			      &freeal__sample_record__descriptor, &records[n]);
 		if (e)
@@ -142,7 +141,9 @@ void feed_serve(struct coordinator *c, uint32_t peer, const Freeal__ChunkRequest
 		return;
 	}
 	bool samples = strcmp(request->stream, "samples") == 0;
-	uint64_t end = samples ? c->sample_count : c->state.change_count;
+	/* A sample is whole once its second view has been asked for. */
+	uint64_t sample_end = c->project->augment ? c->state.augmented_count : c->sample_count;
+	uint64_t end = samples ? sample_end : c->state.change_count;
 	if ((!samples && strcmp(request->stream, "changes") != 0) || request->next_seq > end) {
 		stream_missing_send(c->socket, to, request->stream);
 		return;
@@ -153,7 +154,7 @@ void feed_serve(struct coordinator *c, uint32_t peer, const Freeal__ChunkRequest
 	uint32_t credit = request->credit < 16 ? request->credit : 16;
 	for (uint32_t i = 0; i < credit && !c->fatal; i++) {
 		buf_reset(&body);
-		enum err e = samples ? samples_chunk(c, seq, &body, &next)
+		enum err e = samples ? samples_chunk(c, seq, end, &body, &next)
 				     : changes_chunk(c, seq, &body, &next);
 		if (e) {
 			coordinator_fatal(c, e, request->stream);

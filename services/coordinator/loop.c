@@ -292,7 +292,9 @@ static void lease_ended(struct coordinator *c, const struct lease *lease)
 {
 	if (lease->attempt < WORK_ATTEMPTS_MAX && note_work_return(c, lease->index, lease->attempt))
 		return;
-	bool lost = lease->peer == LEASE_NOBODY && c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE;
+	bool lost =
+	    lease->peer == LEASE_NOBODY && (c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE ||
+					    c->state.phase == FREEAL__PHASE__AUGMENT_PHASE);
 	enum err e = ERR_OK;
 	if (lost && lease->losses + 1 < WORK_LOSSES_MAX)
 		e = agenda_suspect(c->agenda, lease->index, lease->attempt, lease->losses + 1);

@@ -82,6 +82,24 @@ static enum err agenda_load_results(struct coordinator *c, uint64_t count)
 	return ERR_OK;
 }
 
+/* Samples that brought a second view, or got one, are done; those before were asked. */
+static enum err agenda_load_augment(struct coordinator *c)
+{
+	for (uint64_t i = 0; i < c->state.augmented_count; i++)
+		agenda_exclude(c->agenda, i);
+	for (uint64_t i = c->state.augmented_count; i < c->state.sample_count; i++) {
+		Freeal__SampleRecord *sample;
+		enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(i),
+				       &freeal__sample_record__descriptor, &sample);
+		if (e)
+			return e;
+		if (sample->augmented.len > 0)
+			(void)agenda_settle(c->agenda, i);
+		frame_message_free(sample);
+	}
+	return agenda_load_results(c, c->state.sample_count);
+}
+
 static void phase_enter(struct coordinator *c)
 {
 	uint64_t count = round_work_count(c->project, &c->state);
@@ -92,6 +110,8 @@ static void phase_enter(struct coordinator *c)
 	enum err e = c->agenda ? pool_load(c) : ERR_NO_MEMORY;
 	if (!e && c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE)
 		e = agenda_load_annotate(c);
+	else if (!e && c->state.phase == FREEAL__PHASE__AUGMENT_PHASE)
+		e = agenda_load_augment(c);
 	else if (!e)
 		e = agenda_load_results(c, count);
 	if (e) {

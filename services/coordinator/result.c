@@ -97,6 +97,35 @@ void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *
 	lease_remove(c->leases, index);
 	if (result->body_case == FREEAL__RESULT__BODY_GENERATE)
 		usage_count(c, result->generate->usage);
+	if (result->body_case == FREEAL__RESULT__BODY_AUGMENT)
+		usage_count(c, result->augment->usage);
+}
+
+/* The second view of a sample; where there is none, that it was asked for. */
+static void augment_take(struct coordinator *c, uint64_t index, const Freeal__Result *result)
+{
+	const Freeal__AugmentResult *augment = result->augment;
+	if (augment->text.len == 0 || augment->text.len > SAMPLE_BYTES_MAX) {
+		result_settle(c, index, result);
+		return;
+	}
+	Freeal__SampleRecord *sample;
+	struct store_key key = store_key_u64(index);
+	enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, key,
+			       &freeal__sample_record__descriptor, &sample);
+	if (!e) {
+		Freeal__SampleRecord whole = *sample;
+		whole.augmented = augment->text;
+		e = table_put(coordinator_txn(c), TABLE_SAMPLES, key, &whole.base);
+		frame_message_free(sample);
+	}
+	if (e) {
+		coordinator_fatal(c, e, "second view");
+		return;
+	}
+	(void)agenda_settle(c->agenda, index);
+	lease_remove(c->leases, index);
+	usage_count(c, augment->usage);
 }
 
 void result_give_up(struct coordinator *c, uint64_t index, const char *reason)
@@ -110,6 +139,16 @@ void result_give_up(struct coordinator *c, uint64_t index, const char *reason)
 		return;
 	}
 	Freeal__WorkName name = round_work_name(c->project, &c->state, index);
+	if (c->state.phase == FREEAL__PHASE__AUGMENT_PHASE) {
+		Freeal__Result none = FREEAL__RESULT__INIT;
+		Freeal__AugmentResult augment = FREEAL__AUGMENT_RESULT__INIT;
+		augment.reason = (char *)reason;
+		none.name = &name;
+		none.body_case = FREEAL__RESULT__BODY_AUGMENT;
+		none.augment = &augment;
+		result_settle(c, index, &none);
+		return;
+	}
 	char text[512];
 	(void)snprintf(text, sizeof text, "%s, item %llu of round %u, failed %u times: %s",
 		       round_phase_name(c->state.phase), (unsigned long long)name.item, name.round,
@@ -143,6 +182,8 @@ static bool body_fits(const struct coordinator *c, const Freeal__Result *r)
 		       label_class_end(r->annotate) <= c->project->n_labels &&
 		       (label_class(r->annotate) != LABEL_SET ||
 			r->annotate->candidates->n_class_ids <= CANDIDATES_MAX);
+	case FREEAL__WORK_KIND__AUGMENT:
+		return r->body_case == FREEAL__RESULT__BODY_AUGMENT;
 	case FREEAL__WORK_KIND__EMBED:
 		return r->body_case == FREEAL__RESULT__BODY_EMBED;
 	case FREEAL__WORK_KIND__TRAIN:
@@ -241,6 +282,8 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 		return;
 	} else if (result->name->kind == FREEAL__WORK_KIND__ANNOTATE) {
 		annotation_take(c, index, result->attempt, result->annotate);
+	} else if (result->name->kind == FREEAL__WORK_KIND__AUGMENT) {
+		augment_take(c, index, result);
 	} else {
 		result_settle(c, index, result);
 	}

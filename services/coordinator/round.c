@@ -37,7 +37,7 @@ bool round_asks_again(const Freeal__Project *project, const Freeal__StateRecord 
 	return state->round > 0 && !state->frozen && !round_is_catch_up(project, state->round);
 }
 
-/* EMBED, RETRIEVE or ANNOTATE: the first that has something to do. */
+/* AUGMENT, EMBED, RETRIEVE or ANNOTATE: the first that has something to do. */
 static void state_ask(const Freeal__Project *project, Freeal__StateRecord *next)
 {
 	bool newcomers = next->newcomers_from < next->sample_count;
@@ -46,7 +46,9 @@ static void state_ask(const Freeal__Project *project, Freeal__StateRecord *next)
 		next->vocabulary_count = next->sample_count;
 		next->embedded_count = 0;
 	}
-	if (next->embedded_count < next->sample_count)
+	if (project->augment && next->augmented_count < next->sample_count)
+		next->phase = FREEAL__PHASE__AUGMENT_PHASE;
+	else if (next->embedded_count < next->sample_count)
 		next->phase = FREEAL__PHASE__EMBED_PHASE;
 	else if (shots && (newcomers || round_asks_again(project, next)))
 		next->phase = FREEAL__PHASE__RETRIEVE_PHASE;
@@ -115,7 +117,11 @@ Freeal__StateRecord round_next(const Freeal__Project *project, const Freeal__Sta
 	case FREEAL__PHASE__GENERATE_PHASE:
 		next.generated = outcome->pool_count > 0;
 		next.pool_version = next.generated ? 1 : 0;
-		next.phase = FREEAL__PHASE__EMBED_PHASE;
+		state_ask(project, &next);
+		break;
+	case FREEAL__PHASE__AUGMENT_PHASE:
+		next.augmented_count = state->sample_count;
+		state_ask(project, &next);
 		break;
 	case FREEAL__PHASE__EMBED_PHASE:
 		next.embedded_count = state->sample_count;
@@ -231,6 +237,7 @@ uint64_t round_work_count(const Freeal__Project *project, const Freeal__StateRec
 	case FREEAL__PHASE__SELECT_PHASE:
 	case FREEAL__PHASE__FINAL_TRAIN_PHASE:
 		return 1;
+	case FREEAL__PHASE__AUGMENT_PHASE:
 	case FREEAL__PHASE__ANNOTATE_PHASE:
 		return state->sample_count;
 	case FREEAL__PHASE__TRAIN_PHASE:
@@ -247,6 +254,8 @@ static Freeal__WorkKind phase_kind(Freeal__Phase phase)
 	switch (phase) {
 	case FREEAL__PHASE__GENERATE_PHASE:
 		return FREEAL__WORK_KIND__GENERATE;
+	case FREEAL__PHASE__AUGMENT_PHASE:
+		return FREEAL__WORK_KIND__AUGMENT;
 	case FREEAL__PHASE__EMBED_PHASE:
 		return FREEAL__WORK_KIND__EMBED;
 	case FREEAL__PHASE__RETRIEVE_PHASE:
@@ -310,6 +319,8 @@ const char *round_phase_name(Freeal__Phase phase)
 	switch (phase) {
 	case FREEAL__PHASE__GENERATE_PHASE:
 		return "generate";
+	case FREEAL__PHASE__AUGMENT_PHASE:
+		return "augment";
 	case FREEAL__PHASE__EMBED_PHASE:
 		return "embed";
 	case FREEAL__PHASE__RETRIEVE_PHASE:

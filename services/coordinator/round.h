@@ -2,8 +2,8 @@
  * The round state machine: pure functions of the project, the state and what the phase
  * that ended brought. No store, no clock, no sockets.
  *
- *   INGEST → [GENERATE] → EMBED → [RETRIEVE] → ANNOTATE → TRAIN → SELECT → DECIDE
- *   DECIDE → [EMBED] → [RETRIEVE] → ANNOTATE … of the next round, or
+ *   INGEST → [GENERATE] → [AUGMENT] → EMBED → [RETRIEVE] → ANNOTATE → TRAIN → SELECT → DECIDE
+ *   DECIDE → [AUGMENT] → [EMBED] → [RETRIEVE] → ANNOTATE … of the next round, or
  *            FINAL_TRAIN → PREDICT → DONE
  *   DONE → EMBED … of a catch-up round, when samples came later: it asks these alone, with
  *   the last round's settings
@@ -69,8 +69,8 @@ bool round_mend(const Freeal__Project *project, const Freeal__StateRecord *state
 		const Freeal__StateRecord *train, Freeal__Missing missing,
 		Freeal__StateRecord *ret_state) WARN_UNUSED;
 
-/* Number of works in the state's phase; for ANNOTATE all samples, of which those that are
- * not asked now are to be excluded. 0: nothing to lease. */
+/* Number of works in the state's phase; for AUGMENT and ANNOTATE all samples, of which those that
+ * are not asked now are to be excluded. 0: nothing to lease. */
 uint64_t round_work_count(const Freeal__Project *project, const Freeal__StateRecord *state);
 /* Name of work `index` of the phase. */
 Freeal__WorkName round_work_name(const Freeal__Project *project, const Freeal__StateRecord *state,

@@ -92,6 +92,36 @@ static void an_llm_that_writes_nothing_is_asked_without_demonstrations(void **st
 	    path, "generate embed annotate train select decide final_train predict done ");
 }
 
+static void second_views_are_asked_for_before_anyone_sees_the_samples(void **state)
+{
+	(void)state;
+	struct fixture f;
+	Freeal__Augment augment = FREEAL__AUGMENT__INIT;
+	char path[1000];
+	fixture_make(&f, 1, 10, false);
+	f.project.augment = &augment;
+	walk(&f, path, sizeof path, 20);
+	assert_string_equal(path, "generate augment embed retrieve annotate train select decide "
+				  "final_train predict done ");
+	fixture_make(&f, 1, 0, false);
+	f.project.augment = &augment;
+	Freeal__StateRecord s = FREEAL__STATE_RECORD__INIT;
+	s.phase = FREEAL__PHASE__AUGMENT_PHASE;
+	s.sample_count = 10;
+	assert_int_equal(round_work_count(&f.project, &s), 10);
+	struct round_outcome outcome = {.sample_count = 12};
+	s = round_next(&f.project, &s, &outcome);
+	assert_int_equal(s.augmented_count, 10);
+	/* Arrivals get theirs, too. */
+	s.phase = FREEAL__PHASE__ANNOTATE_PHASE;
+	s.embedded_count = s.vocabulary_count = 10;
+	s = round_next(&f.project, &s, &outcome);
+	assert_int_equal(s.phase, FREEAL__PHASE__AUGMENT_PHASE);
+	s = round_next(&f.project, &s, &outcome);
+	assert_int_equal(s.phase, FREEAL__PHASE__EMBED_PHASE);
+	assert_int_equal(s.augmented_count, 12);
+}
+
 static void waits_for_the_start_and_for_samples(void **state)
 {
 	(void)state;
@@ -366,6 +396,11 @@ static void names_and_numbers_of_work_agree(void **state)
 			assert_false(round_work_index(&f.project, &s, &name, &index));
 		}
 	}
+	s.phase = FREEAL__PHASE__AUGMENT_PHASE;
+	Freeal__WorkName view = round_work_name(&f.project, &s, 7);
+	uint64_t at;
+	assert_true(round_work_index(&f.project, &s, &view, &at));
+	assert_int_equal(view.kind, FREEAL__WORK_KIND__AUGMENT);
 	s.phase = FREEAL__PHASE__EMBED_PHASE;
 	assert_int_equal(round_work_count(&f.project, &s), 5); /* blocks and the first pool */
 	s.embedded_count = ROUND_BLOCK + 5;
@@ -383,6 +418,7 @@ int main(void)
 	    cmocka_unit_test(two_rounds_with_shots),
 	    cmocka_unit_test(zero_shot_needs_no_demonstrations),
 	    cmocka_unit_test(an_llm_that_writes_nothing_is_asked_without_demonstrations),
+	    cmocka_unit_test(second_views_are_asked_for_before_anyone_sees_the_samples),
 	    cmocka_unit_test(waits_for_the_start_and_for_samples),
 	    cmocka_unit_test(samples_that_come_after_the_end_get_a_round_of_their_own),
 	    cmocka_unit_test(annotate_takes_what_came_meanwhile_once),
