@@ -447,10 +447,10 @@ static void coordinator_turn(struct coordinator *c)
 	turn_commit(c);
 	if (c->fatal)
 		return;
+	notes_send(c); /* before the works that come with them */
 	if (c->socket)
 		dispatch_leases(c);
 	recalls_answer(c);
-	notes_send(c);
 	/* Orders only read, though through the writer's transaction: there is nothing to commit. */
 	store_abort(c->txn);
 	c->txn = NULL;
