@@ -1,16 +1,15 @@
 #include "annotator/annotator_impl.h"
 
-#include "annotator/order.h"
 #include "base/log.h"
 #include "config/project.h"
 #include "wire/work.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STATUS_MS 5000
 #define CONCURRENCY_DEFAULT 64
-#define URL_BYTES_MAX 2048
+#define STATUS_REASON_BYTES_MAX 2048
 
 enum err annotator_new(const struct annotator_config *config, struct annotator **ret_annotator)
 {
@@ -31,11 +30,17 @@ void annotator_free(struct annotator *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < ROUND_COUNT_MAX; i++)
-		lane_done(&a->lanes[i]);
-	while (a->in_flight > 0)
-		ask_free(a->flying[--a->in_flight]);
+	for (size_t i = 0; i < QUEUE_COUNT; i++)
+		queue_done(&a->queues[i]);
+	while (a->in_flight > 0) {
+		struct call *call = a->flying[a->in_flight - 1];
+		call_landed(a, call);
+		call_settled(call);
+	}
 	free(a->flying);
+	for (uint32_t i = 0; i < a->lane_count; i++)
+		lane_free(a->lanes[i]);
+	free(a->lanes);
 	pools_done(&a->pools);
 	answer_labels_free(a->labels);
 	if (a->project)
@@ -59,33 +64,52 @@ bool annotator_dirty(const struct annotator *a)
 	return a->dirty;
 }
 
+const Freeal__Llm *queue_llm(const struct annotator *a, uint32_t queue)
+{
+	if (queue == QUEUE_AUGMENT)
+		return a->project->augment ? a->project->augment->llm : NULL;
+	return queue < a->project->n_rounds ? a->project->rounds[queue]->llm : NULL;
+}
+
+uint32_t queue_of(const struct annotator *a, const Freeal__WorkName *name)
+{
+	if (name->kind == FREEAL__WORK_KIND__AUGMENT)
+		return QUEUE_AUGMENT;
+	return project_config_of(a->project, name->round);
+}
+
 const Freeal__Llm *llm_of(const struct annotator *a, const struct ask *ask)
 {
-	return a->project->rounds[project_config_of(a->project, ask->work->name->round)]->llm;
+	return queue_llm(a, queue_of(a, ask->work->name));
 }
 
-const Freeal__Endpoint *endpoint_of(const struct annotator *a, const struct ask *ask)
+bool queue_blocked(const struct annotator *a, uint32_t queue)
 {
-	return a->project->endpoints[llm_of(a, ask)->endpoints[0]];
-}
-
-struct lane *lane_of(struct annotator *a, const struct ask *ask)
-{
-	return &a->lanes[project_config_of(a->project, ask->work->name->round)];
+	const Freeal__Llm *llm = queue_llm(a, queue);
+	for (size_t i = 0; llm && i < llm->n_endpoints; i++) {
+		if (!a->lanes[llm->endpoints[i]]->throttle.blocked)
+			return false;
+	}
+	return llm != NULL;
 }
 
 void status_send(struct annotator *a)
 {
 	Freeal__Status status = FREEAL__STATUS__INIT;
-	for (size_t i = 0; i < ROUND_COUNT_MAX; i++) {
-		if (a->lanes[i].blocked_said) {
-			status.blocked = true;
-			status.reason = a->lanes[i].blocked;
-		}
+	char reason[STATUS_REASON_BYTES_MAX] = "";
+	size_t used = 0;
+	for (uint32_t i = 0; i < a->lane_count; i++) {
+		if (!a->lanes[i]->blocked_said || used >= sizeof reason - 1)
+			continue;
+		used += (size_t)snprintf(reason + used, sizeof reason - used, "%s%s",
+					 used ? "; " : "", a->lanes[i]->blocked);
+		status.blocked = true;
 	}
+	status.reason = reason;
 	status.in_flight = a->in_flight;
 	status.requests = a->requests;
 	status.retries = a->retries;
+	status.limited = a->limited;
 	worker_status(a->worker, &status);
 	a->status_due_ms = a->now_ms + STATUS_MS;
 	a->dirty = true;
@@ -98,33 +122,86 @@ void ask_return(struct annotator *a, struct ask *ask, const char *reason)
 	a->dirty = true;
 }
 
+static bool llm_usable(const Freeal__Project *p, const Freeal__Llm *llm)
+{
+	if (!llm || llm->n_endpoints == 0)
+		return false;
+	for (size_t i = 0; i < llm->n_endpoints; i++) {
+		if (llm->endpoints[i] >= p->n_endpoints)
+			return false;
+	}
+	return true;
+}
+
 static bool project_usable(const Freeal__Project *p)
 {
 	if (!p || p->n_labels == 0 || p->n_labels > LABEL_COUNT_MAX || p->n_rounds == 0 ||
 	    p->n_rounds > ROUND_COUNT_MAX)
 		return false;
 	for (size_t i = 0; i < p->n_rounds; i++) {
-		const Freeal__Llm *llm = p->rounds[i]->llm;
-		if (!llm || llm->n_endpoints == 0)
+		if (!llm_usable(p, p->rounds[i]->llm))
 			return false;
-		for (size_t j = 0; j < llm->n_endpoints; j++) {
-			if (llm->endpoints[j] >= p->n_endpoints)
-				return false;
-		}
 	}
-	return true;
+	return !p->augment || llm_usable(p, p->augment->llm);
 }
 
-/* Requests in flight that a round may have. */
-static uint32_t concurrency_of(const struct annotator *a, uint32_t round)
+/* Requests in flight that an endpoint may have from here. */
+static uint32_t window_max(const struct annotator *a, const Freeal__Endpoint *endpoint)
 {
-	const Freeal__Llm *llm = a->project->rounds[round]->llm;
-	uint32_t n = a->project->endpoints[llm->endpoints[0]]->concurrency;
-	if (n == 0)
-		n = CONCURRENCY_DEFAULT;
-	if (n > a->config.concurrency_max)
-		n = a->config.concurrency_max;
-	return n;
+	uint32_t n = endpoint->concurrency ? endpoint->concurrency : CONCURRENCY_DEFAULT;
+	return n < a->config.concurrency_max ? n : a->config.concurrency_max;
+}
+
+/* Takes the lane of an endpoint out of the old ones; NULL: it has none. */
+static struct lane *lane_take(struct annotator *a, const Freeal__Endpoint *endpoint)
+{
+	for (uint32_t i = 0; i < a->lane_count; i++) {
+		struct lane *l = a->lanes[i];
+		if (l && lane_serves(l, endpoint)) {
+			a->lanes[i] = NULL;
+			return l;
+		}
+	}
+	return NULL;
+}
+
+/* The lanes of a project. A server that is asked already keeps its lane, for what is in flight
+ * there. Without memory all stays as it is. */
+static enum err lanes_make(struct annotator *a, const Freeal__Project *p)
+{
+	uint32_t count = (uint32_t)p->n_endpoints;
+	struct lane **fresh = calloc(count + 1, sizeof(struct lane *));
+	struct lane **lanes = calloc(count + 1, sizeof(struct lane *));
+	enum err e = fresh && lanes ? ERR_OK : ERR_NO_MEMORY;
+	for (uint32_t i = 0; !e && i < count; i++) {
+		const Freeal__Endpoint *endpoint = p->endpoints[i];
+		e = lane_new(endpoint, window_max(a, endpoint), a->config.probe_ms,
+			     hash_mix(a->config.seed, i), &fresh[i]);
+	}
+	for (uint32_t i = 0; !e && i < count; i++) {
+		lanes[i] = lane_take(a, p->endpoints[i]);
+		if (lanes[i])
+			lane_renew(lanes[i], fresh[i]);
+		else
+			lanes[i] = fresh[i];
+		lanes[i]->position = i;
+		fresh[i] = NULL;
+	}
+	for (uint32_t i = 0; fresh && i < count; i++)
+		lane_free(fresh[i]);
+	free(fresh);
+	if (e) {
+		free(lanes);
+		return e;
+	}
+	for (uint32_t i = 0; i < a->lane_count; i++) {
+		if (a->lanes[i])
+			lane_retire(a->lanes[i]);
+	}
+	free(a->lanes);
+	a->lanes = lanes;
+	a->lane_count = count;
+	return ERR_OK;
 }
 
 void annotator_project(void *context, const Freeal__Welcome *welcome)
@@ -137,9 +214,10 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 	}
 	struct answer_labels *labels = NULL;
 	Freeal__Project *copy = project_usable(p) ? frame_message_copy(&p->base) : NULL;
-	if (!copy || answer_labels_new(copy, &labels) != ERR_OK) {
+	if (!copy || answer_labels_new(copy, &labels) != ERR_OK || lanes_make(a, copy) != ERR_OK) {
 		log_error("project_unusable", "labels=%zu rounds=%zu", p ? p->n_labels : 0,
 			  p ? p->n_rounds : 0);
+		answer_labels_free(labels);
 		if (copy)
 			freeal__project__free_unpacked(copy, NULL);
 		return;
@@ -149,18 +227,12 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 		freeal__project__free_unpacked(a->project, NULL);
 	a->labels = labels;
 	a->project = copy;
-	/* New settings, new luck: what was blocked is tried again at once. */
-	for (uint32_t i = 0; i < copy->n_rounds; i++) {
-		a->lanes[i].blocked_said = false;
-		throttle_init(&a->lanes[i].throttle, concurrency_of(a, i), a->config.probe_ms,
-			      hash_mix(a->config.seed, i));
+	for (uint32_t i = 0; i < QUEUE_COUNT; i++) {
+		while (!queue_llm(a, i) && queue_count(&a->queues[i]) > 0)
+			ask_return(a, queue_pop(&a->queues[i], UINT64_MAX), "the round is gone");
 	}
-	for (size_t i = copy->n_rounds; i < ROUND_COUNT_MAX; i++) {
-		for (struct ask *ask; (ask = lane_pop(&a->lanes[i], UINT64_MAX));)
-			ask_return(a, ask, "the round is gone");
-	}
-	if (a->round >= copy->n_rounds)
-		a->round = 0;
+	if (!queue_llm(a, a->queue))
+		a->queue = 0;
 	log_info("project", "task=\"%s\" version=%llu labels=%zu rounds=%zu", copy->task,
 		 (unsigned long long)copy->version, copy->n_labels, copy->n_rounds);
 	status_send(a);
@@ -181,15 +253,15 @@ void annotator_lease(void *context, const Freeal__Work *work)
 		worker_return(a->worker, work->name, "not for this annotator");
 		return;
 	}
-	a->round = project_config_of(a->project, work->name->round);
-	ask_queue_push(&lane_of(a, ask)->ready, ask);
+	a->queue = queue_of(a, work->name);
+	queue_push(&a->queues[a->queue], ask);
 }
 
 void annotator_cancel(void *context, const Freeal__WorkName *name)
 {
 	struct annotator *a = context;
 	if (a->project)
-		ask_free(lane_remove(&a->lanes[project_config_of(a->project, name->round)], name));
+		ask_free(queue_remove(&a->queues[queue_of(a, name)], name));
 	/* One in flight ends by itself; its answer is paid for and handed over. */
 	a->dirty = true;
 }
@@ -199,107 +271,4 @@ void annotator_pool(void *context, const Freeal__Pool *pool)
 	struct annotator *a = context;
 	if (pools_add(&a->pools, pool) != ERR_OK)
 		log_error("pool_lost", "version=%llu", (unsigned long long)pool->version);
-}
-
-void ask_flies(struct annotator *a, struct ask *ask)
-{
-	assert(a->in_flight < a->config.concurrency_max);
-	ask->flying_at = a->in_flight;
-	a->flying[a->in_flight++] = ask;
-	lane_of(a, ask)->in_flight++;
-}
-
-void ask_landed(struct annotator *a, struct ask *ask)
-{
-	assert(a->flying[ask->flying_at] == ask);
-	struct ask *last = a->flying[--a->in_flight];
-	a->flying[ask->flying_at] = last;
-	last->flying_at = ask->flying_at;
-	lane_of(a, ask)->in_flight--;
-}
-
-/* Sends an ask's request. A key that is not set blocks the endpoint as a refused one does. */
-static void ask_send(struct annotator *a, struct lane *l, struct ask *ask)
-{
-	struct buf body;
-	struct err_msg msg;
-	buf_init(&body, PROMPT_BYTES_MAX);
-	enum err e = order_body_write(a->project, &a->pools, ask, &body, &msg);
-	if (e) {
-		buf_done(&body);
-		ask_failed(a, ask, "malformed", msg.text);
-		return;
-	}
-	const Freeal__Endpoint *endpoint = endpoint_of(a, ask);
-	char url[URL_BYTES_MAX];
-	ask->probe = l->throttle.blocked;
-	if (ask->probe)
-		throttle_probe_sent(&l->throttle, a->now_ms);
-	struct client_request request = {.url = url,
-					 .key_env = endpoint->key_env,
-					 .key_file = endpoint->key_file,
-					 .key_header = *endpoint->api_version != '\0',
-					 .body = &body,
-					 .timeout_ms = endpoint->timeout_ms,
-					 .cookie = ask};
-	e = client_url_write(endpoint, "/chat/completions", url, sizeof url);
-	if (!e)
-		e = client_send(a->client, &request);
-	buf_done(&body);
-	if (e) {
-		struct client_reply none = {.transfer = TRANSFER_UNREACHABLE,
-					    .retry_after_ms = RETRY_AFTER_NONE,
-					    .error = err_str(e),
-					    .body = "",
-					    .sent_ms = a->now_ms};
-		if (e == ERR_NOT_FOUND) {
-			none.transfer = TRANSFER_NO_KEY;
-			none.error = "";
-		}
-		ask_flies(a, ask);
-		annotator_done(a, ask, &none);
-		return;
-	}
-	if (!ask->first_ms)
-		ask->first_ms = a->now_ms;
-	ask->usage.requests++;
-	a->requests++;
-	ask_flies(a, ask);
-}
-
-/* Requests in flight and a queue behind them, so that the bus never keeps one waiting.
- * Blocked: one, to probe with. */
-static uint32_t credit_of(const struct annotator *a)
-{
-	if (!a->project)
-		return 0;
-	uint32_t held = worker_lease_count(a->worker);
-	uint32_t wanted = concurrency_of(a, a->round);
-	wanted += wanted + 32;
-	if (a->lanes[a->round].throttle.blocked)
-		wanted = 1;
-	return wanted > held ? wanted - held : 0;
-}
-
-uint64_t annotator_pump(struct annotator *a)
-{
-	uint64_t due_ms = UINT64_MAX;
-	a->dirty = false;
-	size_t rounds = a->project ? a->project->n_rounds : 0;
-	for (size_t i = 0; i < rounds; i++) {
-		struct lane *l = &a->lanes[i];
-		struct ask *ask;
-		while (a->in_flight < a->config.concurrency_max &&
-		       throttle_room(&l->throttle, l->in_flight, a->now_ms) > 0 &&
-		       (ask = lane_pop(l, a->now_ms)))
-			ask_send(a, l, ask);
-		uint64_t lane_due = lane_due_ms(l, a->now_ms);
-		if (a->in_flight < a->config.concurrency_max && lane_due < due_ms)
-			due_ms = lane_due;
-	}
-	worker_credit_set(a->worker, credit_of(a));
-	worker_progress_set(a->worker, a->done, 0);
-	if (a->project && a->now_ms >= a->status_due_ms && a->in_flight > 0)
-		status_send(a);
-	return due_ms;
 }

@@ -1,40 +1,77 @@
 #include "annotator/lane.h"
 
+#include "llm/api_key.h"
+#include "wire/frame.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct ask *lane_pop(struct lane *l, uint64_t now_ms)
+enum err lane_new(const Freeal__Endpoint *endpoint, uint32_t window_max, uint64_t probe_ms,
+		  uint64_t seed, struct lane **ret_lane)
 {
-	struct ask *a = ask_queue_pop(&l->delayed, now_ms);
-	return a ? a : ask_queue_pop(&l->ready, now_ms);
+	struct lane *l = calloc(1, sizeof *l);
+	if (l)
+		l->endpoint = frame_message_copy(&endpoint->base);
+	if (!l || !l->endpoint) {
+		free(l);
+		return ERR_NO_MEMORY;
+	}
+	throttle_init(&l->throttle, window_max, probe_ms, seed);
+	*ret_lane = l;
+	return ERR_OK;
+}
+
+void lane_free(struct lane *l)
+{
+	if (!l)
+		return;
+	freeal__endpoint__free_unpacked(l->endpoint, NULL);
+	free(l);
+}
+
+void lane_renew(struct lane *l, struct lane *fresh)
+{
+	Freeal__Endpoint *endpoint = l->endpoint;
+	l->endpoint = fresh->endpoint;
+	fresh->endpoint = endpoint;
+	l->throttle = fresh->throttle;
+	l->blocked_said = l->rejected_said = false;
+	lane_free(fresh);
+}
+
+void lane_settled(struct lane *l)
+{
+	if (l->retired && l->in_flight == 0)
+		lane_free(l);
+}
+
+void lane_retire(struct lane *l)
+{
+	l->retired = true;
+	lane_settled(l);
+}
+
+bool lane_serves(const struct lane *l, const Freeal__Endpoint *endpoint)
+{
+	const Freeal__Endpoint *e = l->endpoint;
+	return strcmp(e->url, endpoint->url) == 0 && strcmp(e->model, endpoint->model) == 0 &&
+	       strcmp(e->key_env, endpoint->key_env) == 0 &&
+	       strcmp(e->key_file, endpoint->key_file) == 0 &&
+	       strcmp(e->api_version, endpoint->api_version) == 0;
+}
+
+double lane_free_share(const struct lane *l, uint64_t now_ms)
+{
+	uint32_t room = throttle_room(&l->throttle, l->in_flight, now_ms);
+	/* A probe that is due goes before all else. */
+	return l->throttle.blocked ? room : room / l->throttle.window;
 }
 
 uint64_t lane_due_ms(const struct lane *l, uint64_t now_ms)
 {
-	if (lane_waiting(l) == 0)
-		return UINT64_MAX;
-	/* Without room, what is due waits for a reply, or for the throttle. */
-	if (throttle_room(&l->throttle, l->in_flight, now_ms) == 0)
-		return throttle_due_ms(&l->throttle, now_ms);
-	return ask_queue_due_ms(&l->delayed);
-}
-
-struct ask *lane_remove(struct lane *l, const Freeal__WorkName *name)
-{
-	struct ask *a = ask_queue_remove(&l->ready, name);
-	return a ? a : ask_queue_remove(&l->delayed, name);
-}
-
-uint32_t lane_waiting(const struct lane *l)
-{
-	return l->ready.count + l->delayed.count;
-}
-
-void lane_done(struct lane *l)
-{
-	ask_queue_done(&l->ready);
-	ask_queue_done(&l->delayed);
+	/* Where there is no room for other reasons, a reply makes some. */
+	return throttle_due_ms(&l->throttle, now_ms);
 }
 
 /* What a person has to look at; by the judgement's reason. */
@@ -64,16 +101,25 @@ static void hint_write(char *out, size_t size, const Freeal__Endpoint *endpoint,
 		(void)snprintf(out, size, "no request goes through (%s)", reason);
 }
 
-void lane_blocked_write(struct lane *l, const Freeal__Endpoint *endpoint, const char *reason,
-			uint32_t status, const struct reply_error *error, const char *detail)
+/* Some servers repeat the key that they refuse. */
+static bool key_repeated(const Freeal__Endpoint *endpoint, const char *words)
 {
+	char line[API_KEY_LINE_BYTES];
+	if (api_key_line(endpoint->key_env, endpoint->key_file, true, line))
+		return false;
+	bool repeated = strstr(words, strchr(line, ' ') + 1) != NULL;
+	explicit_bzero(line, sizeof line);
+	return repeated;
+}
+
+void lane_blocked_write(struct lane *l, const char *reason, uint32_t status,
+			const struct reply_error *error, const char *detail)
+{
+	const Freeal__Endpoint *endpoint = l->endpoint;
 	char hint[BLOCKED_BYTES_MAX / 2];
 	char what[BLOCKED_BYTES_MAX / 2] = "";
 	const char *words = *error->message ? error->message : detail;
-	const char *key =
-	    endpoint->key_env && *endpoint->key_env ? getenv(endpoint->key_env) : NULL;
-	/* Some servers repeat the key that they refuse. */
-	if (key && *key && strstr(words, key))
+	if (key_repeated(endpoint, words))
 		words = "";
 	if (status)
 		(void)snprintf(what, sizeof what, "HTTP %u%s%.200s", status, *words ? ": " : "",

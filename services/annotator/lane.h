@@ -1,12 +1,11 @@
 /*
- * A lane: the asks of one round, which all go to the round's LLM, and how that endpoint
- * is doing.
+ * A lane: one endpoint, how it is doing and what it may take.
  */
 #ifndef FREEAL_ANNOTATOR_LANE_H
 #define FREEAL_ANNOTATOR_LANE_H
 
-#include "annotator/ask.h"
 #include "annotator/throttle.h"
+#include "llm/dialect.h"
 #include "llm/reply.h"
 #include "proto/project.pb-c.h"
 
@@ -16,26 +15,40 @@
 #define BLOCKED_BYTES_MAX 512
 
 struct lane {
+	Freeal__Endpoint *endpoint; /* owned */
+	uint32_t position;	    /* in the project's endpoints */
 	struct throttle throttle;
-	struct ask_queue ready;	  /* to be sent as soon as there is room */
-	struct ask_queue delayed; /* retries, each due at its own time */
-	uint32_t in_flight;
-	bool blocked_said; /* people have been told */
+	struct dialect dialect;
+	uint32_t in_flight; /* calls */
+	bool retired;	    /* the project has it no more; goes with its last call */
+	bool blocked_said;  /* people have been told */
 	bool rejected_said;
 	char blocked[BLOCKED_BYTES_MAX]; /* why, for people */
 };
 
-/* The next ask that is due; NULL: none. */
-struct ask *lane_pop(struct lane *l, uint64_t now_ms);
-/* When lane_pop or the throttle's room may change by time alone. */
+/* A copy of the endpoint. Up to `window_max` requests are in flight. */
+WARN_UNUSED enum err lane_new(const Freeal__Endpoint *endpoint, uint32_t window_max,
+			      uint64_t probe_ms, uint64_t seed, struct lane **ret_lane);
+void lane_free(struct lane *l);
+
+/* New settings, new luck: takes them and the unused state over from `fresh`, which it frees;
+ * what is in flight and what was learned of the server's dialect stays. */
+void lane_renew(struct lane *l, struct lane *fresh);
+/* The project has it no more: frees it, now or when its last call has been settled. */
+void lane_retire(struct lane *l);
+void lane_settled(struct lane *l);
+
+/* Whether both are the same server, model and key, whatever their limits. */
+bool lane_serves(const struct lane *l, const Freeal__Endpoint *endpoint);
+
+/* Share of what the endpoint may take that is free now; 0: it takes no call. */
+double lane_free_share(const struct lane *l, uint64_t now_ms);
+/* When that may grow by time alone; UINT64_MAX: never. */
 uint64_t lane_due_ms(const struct lane *l, uint64_t now_ms);
-struct ask *lane_remove(struct lane *l, const Freeal__WorkName *name);
-uint32_t lane_waiting(const struct lane *l);
-void lane_done(struct lane *l);
 
 /* Writes why the endpoint is blocked and what to do. `reason` is the judgement's; `error`
  * is the server's error, `detail` the transfer's. The key never stands in it. */
-void lane_blocked_write(struct lane *l, const Freeal__Endpoint *endpoint, const char *reason,
-			uint32_t status, const struct reply_error *error, const char *detail);
+void lane_blocked_write(struct lane *l, const char *reason, uint32_t status,
+			const struct reply_error *error, const char *detail);
 
 #endif

@@ -5,6 +5,7 @@
 #include "config/project.h"
 #include "llm/prompt.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static enum err generate_write(const Freeal__Project *project, const struct ask *ask,
@@ -44,9 +45,27 @@ static enum err annotate_write(const Freeal__Project *project, const struct pool
 	return e ? err_set(msg, e, "the prompt: %s", err_str(e)) : ERR_OK;
 }
 
-enum err order_body_write(const Freeal__Project *project, const struct pools *pools,
-			  const struct ask *ask, struct buf *out, struct err_msg *msg)
+uint32_t order_asks_max(const Freeal__Project *project, const struct ask *ask)
 {
+	(void)project;
+	(void)ask;
+	return 1;
+}
+
+bool order_asks_together(const struct ask *first, const struct ask *next)
+{
+	(void)first;
+	(void)next;
+	return false;
+}
+
+enum err order_body_write(const Freeal__Project *project, const struct pools *pools,
+			  const struct dialect *dialect, struct ask *const *asks,
+			  uint32_t ask_count, struct buf *out, struct err_msg *msg)
+{
+	(void)dialect;
+	assert(ask_count == 1);
+	const struct ask *ask = asks[0];
 	if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
 		return generate_write(project, ask, out, msg);
 	return annotate_write(project, pools, ask, out, msg);

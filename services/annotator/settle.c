@@ -1,108 +1,133 @@
 #include "annotator/annotator_impl.h"
 
 #include "annotator/result.h"
+#include "annotator/understand.h"
 #include "base/log.h"
 #include "llm/price.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Ends an ask without an answer: `reason` is the annotation's. */
-static void ask_unusable(struct annotator *a, struct ask *ask, const char *reason, const char *text,
-			 size_t size)
+/* What a call came to. */
+struct landing {
+	struct call *call;
+	const struct client_reply *reply;
+	struct outcome outcome;
+	struct judgement judgement;
+	struct reply answer;	  /* of a success */
+	struct reply_error error; /* of a failure */
+	const char *words;	  /* for people: the server's, or the transfer's */
+	uint64_t delay_ms;	  /* before a retry */
+};
+
+static struct understanding understanding_of(struct annotator *a)
 {
-	struct answer_texts none = {0};
-	if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
-		result_texts(a->worker, ask, &none, reason);
-	else
-		result_annotation(a->worker, ask, endpoint_of(a, ask), ANSWER_NONE, reason, text,
-				  size);
+	return (struct understanding){
+	    .project = a->project, .labels = a->labels, .worker = a->worker};
+}
+
+static struct queue *home_of(struct annotator *a, const struct ask *ask)
+{
+	return &a->queues[queue_of(a, ask->work->name)];
+}
+
+/* Ends an ask without an answer: `reason` is the annotation's. */
+static void ask_unusable(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
+			 const char *reason, const char *text, size_t size)
+{
+	struct understanding u = understanding_of(a);
+	understand_end(&u, ask, endpoint, reason, text, size);
 	a->done++;
 	ask_free(ask);
 }
 
-void ask_failed(struct annotator *a, struct ask *ask, const char *reason, const char *error)
+void ask_failed(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
+		const char *reason, const char *error)
 {
 	if (ask->work->attempt >= WORK_ATTEMPTS_MAX) {
-		ask_unusable(a, ask, reason, error, strlen(error));
+		ask_unusable(a, ask, endpoint, reason, error, strlen(error));
 		return;
 	}
 	result_failed(a->worker, ask, error);
 	ask_free(ask);
 }
 
-/* An unusable answer: asked once more while it may be, unless it was a refusal. */
-static void ask_again(struct annotator *a, struct ask *ask, const char *reason, const char *text,
-		      size_t size)
+/* Puts an ask back for another question. */
+static void ask_anew(struct annotator *a, struct ask *ask)
 {
-	if (ask->ask_no < llm_of(a, ask)->attempts_max && strcmp(reason, "refused") != 0) {
-		ask->ask_no++;
-		ask->tries = 0;
-		ask->due_ms = 0;
-		ask_queue_push(&lane_of(a, ask)->ready, ask);
-		return;
-	}
-	ask_unusable(a, ask, reason, text, size);
+	ask->tries = 0;
+	ask->due_ms = 0;
+	queue_push(home_of(a, ask), ask);
 }
 
-static void generate_answer(struct annotator *a, struct ask *ask, const struct reply *r)
+/* What becomes of an ask whose call was answered. Unusable: it is asked once more while it
+ * may be. */
+static void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
+		      const struct meaning *m)
 {
-	const char *reason = r->reason;
-	struct answer_texts texts = {0};
-	bool cut = strcmp(reason, "length") == 0;
-	if (r->content && (cut || !*reason)) {
-		enum err e = answer_texts(r->content, r->content_size, ask->work->generate->count,
-					  cut, &texts, &reason);
-		if (e) {
-			ask_failed(a, ask, "no_memory", err_str(e));
-			return;
+	switch (m->fate) {
+	case FATE_DONE:
+		a->done++;
+		ask_free(ask);
+		break;
+	case FATE_MORE:
+		ask_anew(a, ask);
+		break;
+	case FATE_AGAIN:
+		if (ask->ask_no < llm_of(a, ask)->attempts_max) {
+			ask->ask_no++;
+			ask_anew(a, ask);
+			break;
 		}
+		ask_unusable(a, ask, endpoint, m->reason, m->text, m->size);
+		break;
+	case FATE_UNUSABLE:
+		ask_unusable(a, ask, endpoint, m->reason, m->text, m->size);
+		break;
+	case FATE_FAILED:
+		ask_failed(a, ask, endpoint, m->reason, m->reason);
+		break;
 	}
-	if (texts.count == 0) {
-		answer_texts_done(&texts);
-		ask_again(a, ask, reason, r->content, r->content_size);
-		return;
-	}
-	result_texts(a->worker, ask, &texts, "");
-	answer_texts_done(&texts);
-	a->done++;
-	ask_free(ask);
 }
 
-static void annotate_answer(struct annotator *a, struct ask *ask, const struct reply *r)
+static void call_answered(struct annotator *a, const struct landing *at)
 {
-	const char *reason = r->reason;
-	int32_t class_id = ANSWER_NONE;
-	if (!*reason)
-		class_id = answer_label(a->labels, r->content, r->content_size, &reason);
-	if (class_id == ANSWER_NONE) {
-		ask_again(a, ask, reason, r->content, r->content ? r->content_size : 0);
-		return;
+	struct call *c = at->call;
+	struct meaning meanings[CALL_ASKS_MAX];
+	struct understanding u = understanding_of(a);
+	understand(&u, c, &at->answer, meanings);
+	for (uint32_t i = 0; i < c->ask_count; i++) {
+		struct ask *ask = c->asks[i];
+		c->asks[i] = NULL;
+		ask_meant(a, ask, c->lane->endpoint, &meanings[i]);
 	}
-	result_annotation(a->worker, ask, endpoint_of(a, ask), class_id, "", r->content,
-			  r->content_size);
-	a->done++;
-	ask_free(ask);
 }
 
-/* The endpoint is blocked: one ask is kept as the probe, the others are handed back. */
-static void lane_block(struct annotator *a, struct lane *l, struct ask *ask)
+/* Where none of a queue's endpoints goes on, one ask is kept to probe with and the others are
+ * handed back. */
+static void queues_return(struct annotator *a)
 {
-	if (!l->blocked_said) {
-		l->blocked_said = true;
-		log_error("endpoint_blocked", "probe_ms=%llu reason=\"%s\"",
-			  (unsigned long long)a->config.probe_ms, l->blocked);
-		status_send(a);
+	for (uint32_t i = 0; i < QUEUE_COUNT; i++) {
+		struct queue *q = &a->queues[i];
+		if (queue_count(q) == 0 || !queue_blocked(a, i))
+			continue;
+		struct ask *kept = queue_pop(q, UINT64_MAX);
+		for (struct ask *other; (other = queue_pop(q, UINT64_MAX));)
+			ask_return(a, other, "blocked");
+		kept->due_ms = 0;
+		queue_push(q, kept);
 	}
-	struct ask *kept = lane_pop(l, UINT64_MAX);
-	for (struct ask *other; (other = lane_pop(l, UINT64_MAX));)
-		ask_return(a, other, "blocked");
-	if (kept)
-		ask_return(a, ask, "blocked");
-	else
-		kept = ask;
-	kept->due_ms = 0;
-	ask_queue_push(&l->ready, kept);
+}
+
+/* People are told that an endpoint is blocked. */
+static void lane_block_say(struct annotator *a, struct lane *l)
+{
+	if (l->blocked_said || l->retired)
+		return;
+	l->blocked_said = true;
+	log_error("endpoint_blocked", "probe_ms=%llu reason=\"%s\"",
+		  (unsigned long long)a->config.probe_ms, l->blocked);
+	status_send(a);
 }
 
 static void lane_resumed_say(struct annotator *a, struct lane *l)
@@ -114,142 +139,208 @@ static void lane_resumed_say(struct annotator *a, struct lane *l)
 	status_send(a);
 }
 
+static void blocked_note(const struct landing *at)
+{
+	struct lane *l = at->call->lane;
+	if (!l->blocked_said)
+		lane_blocked_write(l, at->judgement.reason, at->outcome.status, &at->error,
+				   at->reply->error);
+}
+
+/* The ask waits for another endpoint, or for a probe: not with the ask that failed last, as it
+ * may be at fault. */
+static void ask_blocked(struct annotator *a, struct ask *ask)
+{
+	uint32_t at = queue_of(a, ask->work->name);
+	ask->due_ms = 0;
+	if (queue_blocked(a, at))
+		queue_push(&a->queues[at], ask);
+	else
+		queue_push_front(&a->queues[at], ask);
+}
+
 /* A request failed by itself. Out of tries, either this ask is at fault or, where no
  * answer came to any other since it was first sent, the endpoint is down. */
-static void ask_retry(struct annotator *a, struct ask *ask, const struct judgement *j,
-		      uint64_t delay_ms, const char *words)
+static void ask_retry(struct annotator *a, struct ask *ask, const struct landing *at)
 {
-	struct lane *l = lane_of(a, ask);
-	a->retries++;
+	struct lane *l = at->call->lane;
+	const char *reason = at->judgement.reason;
 	ask->tries++;
-	if (l->throttle.blocked && !ask->probe) {
-		lane_block(a, l, ask);
+	ask->avoid = l->position;
+	if (l->throttle.blocked && !at->call->probe) {
+		ask_blocked(a, ask);
 		return;
 	}
-	if (!ask->probe && ask->tries <= llm_of(a, ask)->retries_max) {
-		ask->due_ms = a->now_ms + delay_ms;
-		ask_queue_push(&l->delayed, ask);
+	/* A probe that fails while others answer goes to one of these. */
+	bool elsewhere = at->call->probe && !queue_blocked(a, queue_of(a, ask->work->name));
+	if ((!at->call->probe || elsewhere) && ask->tries <= llm_of(a, ask)->retries_max) {
+		ask->due_ms = a->now_ms + at->delay_ms;
+		queue_delay(home_of(a, ask), ask);
 		return;
 	}
-	if (strcmp(j->reason, "malformed") == 0) {
-		ask_unusable(a, ask, j->reason, "", 0);
+	if (strcmp(reason, "malformed") == 0) {
+		ask_unusable(a, ask, l->endpoint, reason, "", 0);
 		return;
 	}
-	if (!ask->probe && l->throttle.answer_ms < ask->first_ms) {
+	if (!at->call->probe && l->throttle.answer_ms < ask->first_ms) {
 		throttle_block(&l->throttle, a->now_ms);
-		lane_block(a, l, ask);
+		lane_block_say(a, l);
+		ask->tries = 0;
+		ask_blocked(a, ask);
 		return;
 	}
 	/* A probe that fails is not tried for ever: the next one may be another work. */
 	char error[256];
-	(void)snprintf(error, sizeof error, "%s after %u tries: %.150s", j->reason, ask->tries,
-		       words);
-	ask_failed(a, ask, j->reason, error);
+	(void)snprintf(error, sizeof error, "%s after %u tries: %.150s", reason, ask->tries,
+		       at->words);
+	ask_failed(a, ask, l->endpoint, reason, error);
 }
 
 /* All are rejected so far. A probe is not tried for ever: it may be its text after all. */
-static void ask_rejected(struct annotator *a, struct ask *ask, const char *words)
+static void ask_rejected(struct annotator *a, struct ask *ask, const struct landing *at)
 {
-	struct lane *l = lane_of(a, ask);
-	if (ask->probe) {
-		ask_failed(a, ask, "rejected", words);
+	if (at->call->probe) {
+		ask_failed(a, ask, at->call->lane->endpoint, "rejected", at->words);
 		return;
 	}
-	throttle_block(&l->throttle, a->now_ms);
-	lane_block(a, l, ask);
+	ask_blocked(a, ask);
 }
 
 /* One line for the first request that an endpoint rejects: it may be a setting. */
-static void rejected_say(struct lane *l, const struct judgement *j, const struct outcome *o)
+static void rejected_say(const struct landing *at)
 {
-	if (l->rejected_said || strcmp(j->reason, "rejected") != 0)
+	struct lane *l = at->call->lane;
+	if (l->rejected_said || strcmp(at->judgement.reason, "rejected") != 0)
 		return;
 	l->rejected_said = true;
-	log_warn("request_rejected", "status=%u code=\"%s\"", o->status, o->code);
+	log_warn("request_rejected", "status=%u code=\"%s\"", at->outcome.status, at->outcome.code);
 }
 
-static void usage_add(struct ask *ask, const Freeal__Endpoint *endpoint, const struct reply *r)
+/* What becomes of one ask of a call that was not answered. */
+static void ask_unanswered(struct annotator *a, struct ask *ask, const struct landing *at,
+			   bool several)
 {
-	Freeal__Usage *u = &ask->usage;
-	u->tokens_in += r->tokens_in;
-	u->tokens_out += r->tokens_out;
-	u->nano_usd += price_nano_usd(endpoint, r->tokens_in, 0, r->tokens_out);
-}
-
-static void ask_judged(struct annotator *a, struct ask *ask, const struct judgement *j,
-		       const struct outcome *o, const struct client_reply *reply,
-		       const struct reply_error *error, const struct reply *answer)
-{
-	struct lane *l = lane_of(a, ask);
-	uint64_t delay_ms =
-	    throttle_note(&l->throttle, j, o, ask->tries, reply->sent_ms, a->now_ms);
-	lane_resumed_say(a, l);
-	const char *words = *error->message ? error->message : reply->error;
+	const struct judgement *j = &at->judgement;
 	switch (j->verdict) {
 	case VERDICT_ANSWER:
-		if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
-			generate_answer(a, ask, answer);
-		else
-			annotate_answer(a, ask, answer);
 		break;
 	case VERDICT_UNUSABLE:
-		rejected_say(l, j, o);
-		if (throttle_rejects_all(&l->throttle, j)) {
-			if (!l->blocked_said)
-				lane_blocked_write(l, endpoint_of(a, ask), j->reason, o->status,
-						   error, reply->error);
-			ask_rejected(a, ask, words);
-			break;
+		if (throttle_rejects_all(&at->call->lane->throttle, j)) {
+			ask_rejected(a, ask, at);
+		} else if (several) {
+			ask->alone = true;
+			ask_anew(a, ask);
+		} else {
+			ask_unusable(a, ask, at->call->lane->endpoint, j->reason, at->error.message,
+				     strlen(at->error.message));
 		}
-		ask_unusable(a, ask, j->reason, error->message, strlen(error->message));
 		break;
 	case VERDICT_PAUSE:
-		if (l->throttle.pause_set_ms == a->now_ms)
-			log_info("endpoint_paused", "reason=%s ms=%llu window=%.0f", j->reason,
-				 (unsigned long long)delay_ms, l->throttle.window);
 		a->retries++;
 		ask->due_ms = 0;
-		ask_queue_push_front(&l->ready, ask);
+		queue_push_front(home_of(a, ask), ask);
 		break;
 	case VERDICT_RETRY:
-		if (!l->blocked_said)
-			lane_blocked_write(l, endpoint_of(a, ask), j->reason, o->status, error,
-					   reply->error);
-		ask_retry(a, ask, j, delay_ms, words);
+		a->retries++;
+		ask_retry(a, ask, at);
 		break;
 	case VERDICT_BLOCK:
-		if (!l->blocked_said)
-			lane_blocked_write(l, endpoint_of(a, ask), j->reason, o->status, error,
-					   reply->error);
-		lane_block(a, l, ask);
+		ask_blocked(a, ask);
 		break;
 	}
+}
+
+/* What a call that was not answered says about its lane. */
+static void lane_unanswered(struct annotator *a, const struct landing *at)
+{
+	struct lane *l = at->call->lane;
+	const struct judgement *j = &at->judgement;
+	switch (j->verdict) {
+	case VERDICT_ANSWER:
+		break;
+	case VERDICT_UNUSABLE:
+		rejected_say(at);
+		if (!throttle_rejects_all(&l->throttle, j))
+			break;
+		blocked_note(at);
+		if (at->call->probe)
+			break;
+		throttle_block(&l->throttle, a->now_ms);
+		lane_block_say(a, l);
+		break;
+	case VERDICT_PAUSE:
+		a->limited += at->outcome.status == 429;
+		if (l->throttle.pause_set_ms == a->now_ms)
+			log_info("endpoint_paused", "reason=%s ms=%llu window=%.0f", j->reason,
+				 (unsigned long long)at->delay_ms, l->throttle.window);
+		break;
+	case VERDICT_RETRY:
+		blocked_note(at);
+		break;
+	case VERDICT_BLOCK:
+		blocked_note(at);
+		lane_block_say(a, l);
+		break;
+	}
+}
+
+static void call_judged(struct annotator *a, struct landing *at)
+{
+	struct call *c = at->call;
+	struct lane *l = c->lane;
+	at->delay_ms = throttle_note(&l->throttle, &at->judgement, &at->outcome, c->asks[0]->tries,
+				     at->reply->sent_ms, a->now_ms);
+	lane_resumed_say(a, l);
+	if (at->judgement.verdict == VERDICT_ANSWER) {
+		call_answered(a, at);
+		return;
+	}
+	lane_unanswered(a, at);
+	bool several = c->ask_count > 1;
+	/* From the last one, as what goes to the front of the queue keeps its order. */
+	for (uint32_t i = c->ask_count; i-- > 0;) {
+		struct ask *ask = c->asks[i];
+		c->asks[i] = NULL;
+		ask_unanswered(a, ask, at, several);
+	}
+	queues_return(a);
+}
+
+static void usage_add(struct landing *at)
+{
+	const struct reply *r = &at->answer;
+	Freeal__Usage usage = FREEAL__USAGE__INIT;
+	usage.tokens_in = r->tokens_in;
+	usage.tokens_out = r->tokens_out;
+	usage.nano_usd = price_nano_usd(at->call->lane->endpoint, r->tokens_in, 0, r->tokens_out);
+	call_usage_add(at->call, &usage);
 }
 
 void annotator_done(void *context, void *cookie, const struct client_reply *reply)
 {
 	struct annotator *a = context;
-	struct ask *ask = cookie;
-	ask_landed(a, ask);
+	struct landing at = {.call = cookie, .reply = reply, .answer = {.reason = ""}};
+	call_landed(a, at.call);
 	a->dirty = true;
 	bool success = reply->transfer == TRANSFER_DONE && reply->status / 100 == 2;
-	struct reply answer = {.reason = ""};
-	struct reply_error error = {0};
 	if (success)
-		reply_parse(reply->body, reply->body_size, &answer);
+		reply_parse(reply->body, reply->body_size, &at.answer);
 	else if (reply->transfer == TRANSFER_DONE)
-		reply_error_parse(reply->body, reply->body_size, &error);
-	struct outcome o = {
+		reply_error_parse(reply->body, reply->body_size, &at.error);
+	at.outcome = (struct outcome){
 	    .transfer = reply->transfer,
 	    .status = reply->status,
-	    .code = error.code,
+	    .code = at.error.code,
 	    .retry_after_ms = reply->retry_after_ms,
-	    .malformed = success && strcmp(answer.reason, "malformed") == 0,
+	    .malformed = success && strcmp(at.answer.reason, "malformed") == 0,
 	};
-	usage_add(ask, endpoint_of(a, ask), &answer);
-	struct judgement j = throttle_judge(&o);
-	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", o.status, (int)j.verdict,
-		  j.reason, (unsigned long long)(a->now_ms - reply->sent_ms));
-	ask_judged(a, ask, &j, &o, reply, &error, &answer);
-	reply_done(&answer);
+	at.judgement = throttle_judge(&at.outcome);
+	at.words = *at.error.message ? at.error.message : reply->error;
+	usage_add(&at);
+	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", at.outcome.status,
+		  (int)at.judgement.verdict, at.judgement.reason,
+		  (unsigned long long)(a->now_ms - reply->sent_ms));
+	call_judged(a, &at);
+	reply_done(&at.answer);
+	call_settled(at.call);
 }
