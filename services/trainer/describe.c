@@ -16,6 +16,7 @@
 #define STEPS_MANY 5u
 #define EMBED_ROWS 64u
 #define CLASSES 2u
+#define CLASSES_MANY 10u
 
 /* Texts to measure with, as long as reviews of a sentence or two. */
 struct probe {
@@ -85,6 +86,7 @@ static enum err steps_time(struct encoder *e, const struct probe *p, size_t step
 	size_t rows = steps * STEP_ROWS + 1;
 	float probs[CLASSES];
 	struct encoder_data *data;
+	config.epochs = 1;
 	config.batch_rows = STEP_ROWS;
 	for (size_t i = 0; i < rows; i++)
 		p->held_out[i] = i == rows - 1;
@@ -149,6 +151,21 @@ static enum err embed_rate(struct encoder *e, const struct probe *p, double *ret
 	return err;
 }
 
+/* What the default recipe trains: a final model of all, and two models of a half each. */
+static void trainings_describe(uint64_t sample_count, size_t class_count, double epoch_minutes,
+			       FILE *out)
+{
+	const struct tune_config final = tune_config_default(), fold = tune_config_fold();
+	uint32_t epochs = tune_epochs(&final, sample_count, class_count);
+	uint32_t fold_epochs = tune_epochs(&fold, sample_count / 2, class_count);
+	char what[24];
+	(void)snprintf(what, sizeof what, "with %zu labels", class_count);
+	fact(out, "ok", what,
+	     "by default %u epochs of the final training, %.1f minutes, and %u of the halves "
+	     "in a round, %.1f",
+	     epochs, epochs * epoch_minutes, fold_epochs, fold_epochs * epoch_minutes);
+}
+
 static enum err speed_describe(struct encoder *e, uint64_t sample_count, FILE *out,
 			       struct err_msg *msg)
 {
@@ -171,6 +188,8 @@ static enum err speed_describe(struct encoder *e, uint64_t sample_count, FILE *o
 	     "with texts of %d words)",
 	     train, (unsigned long long)sample_count, (double)sample_count / train / 60,
 	     TEXT_WORDS);
+	trainings_describe(sample_count, CLASSES, (double)sample_count / train / 60, out);
+	trainings_describe(sample_count, CLASSES_MANY, (double)sample_count / train / 60, out);
 	return ERR_OK;
 }
 

@@ -1,6 +1,6 @@
 /*
  * What a checkpoint or a trained model is, for people: its kind and size, the memory that it
- * takes, and how long a pass over that many samples takes here.
+ * takes, and how long a pass over that many samples and the default trainings on them take here.
  */
 #ifndef FREEAL_TRAINER_DESCRIBE_H
 #define FREEAL_TRAINER_DESCRIBE_H

@@ -84,7 +84,7 @@ SETS = {"mr": mr, "babe": babe, "trec": trec}
 
 def clean_sets(folder, table, labels, seed, classes, options):
     """The three kinds of clean set, as flags."""
-    parts = encoder_sides.views(folder, table, torch_peer.minilm(), seed, options.threads, classes)
+    parts = encoder_sides.views(folder, table, torch_peer.minilm(), seed, options.threads, classes, epochs=1)
     return {
         "all": labels >= 0,
         "own": labels >= 0,

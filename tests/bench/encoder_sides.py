@@ -75,7 +75,7 @@ def by_tokens(ids, path):
     return path
 
 
-def views(folder, table, model, seed, threads=2, classes=2, tuned=True):
+def views(folder, table, model, seed, threads=2, classes=2, tuned=True, epochs=None):
     """Out-of-fold probabilities of the n-gram model, the frozen vectors and the fine-tuned halves."""
     subprocess.run([harness.BIN / "slm_eval", "oof", table, str(seed), folder / "ngram.f32"], check=True,
                    stderr=subprocess.DEVNULL)
@@ -83,7 +83,7 @@ def views(folder, table, model, seed, threads=2, classes=2, tuned=True):
     ours("frozen", out=folder / "frozen.f32", **common)
     names = ["ngram", "frozen"]
     if tuned:
-        ours("oof", out=folder / "tuned.f32", **common)
+        ours("oof", out=folder / "tuned.f32", epochs=epochs, **common)
         names.append("tuned")
     return [probabilities(folder / f"{name}.f32", classes) for name in names]
 

@@ -94,7 +94,8 @@ class Whole(EncoderCase):
 
     def test_doctor_describes_a_checkpoint(self):
         text = self.doctor("--model", self.checkpoint, "--samples", "500")
-        for word in ("BERT of 2 layers", "parameters", "memory to train", "an epoch of 500 takes"):
+        for word in ("BERT of 2 layers", "parameters", "memory to train", "an epoch of 500 takes",
+                     "with 2 labels", "by default 3 epochs", "with 10 labels", "by default 20 epochs"):
             self.assertIn(word, text)
 
 

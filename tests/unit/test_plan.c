@@ -28,14 +28,19 @@ static void test_the_recipes_own_values(void **state)
 	struct tune_config own = tune_config_default(), plan = plan_final(&m, 5);
 	own.robust.seed = 5;
 	assert_memory_equal(&plan, &own, sizeof own);
+	assert_int_equal(tune_epochs(&plan, 8662, 2), 3);
+	assert_int_equal(tune_epochs(&plan, 2500, 10), 5);
 	m.recipe = (char *)"paper";
 	own = tune_config_paper();
 	plan = plan_final(&m, 5);
 	assert_true(plan.paper);
 	assert_int_equal(plan.epochs, own.epochs);
+	assert_int_equal(tune_epochs(&plan, 100, 10), own.epochs);
 	own = tune_config_fold();
 	plan = plan_fold(&m, 6);
 	assert_int_equal(plan.epochs, own.epochs);
+	assert_int_equal(tune_epochs(&plan, 8662 / 2, 2), 1);
+	assert_int_equal(tune_epochs(&plan, 2500 / 2, 10), 9);
 	assert_int_equal(plan.robust.seed, 6);
 	struct encoder_options options = plan_options(&m, 3);
 	assert_int_equal(options.precision, -1);
@@ -57,6 +62,7 @@ static void test_values_of_the_task_file(void **state)
 	m.second_views = 3;
 	struct tune_config plan = plan_final(&m, 1);
 	assert_int_equal(plan.epochs, 7);
+	assert_int_equal(tune_epochs(&plan, 100, 10), 7);
 	assert_int_equal(plan.batch_rows, 9);
 	assert_true(plan.rate == 0.25);
 	assert_false(plan.mixup);
@@ -74,7 +80,7 @@ static void test_values_of_the_task_file(void **state)
 	plan = plan_fold(&m, 1);
 	assert_int_equal(plan.batch_rows, 9);
 	assert_true(plan.rate == 0.25);
-	assert_true(plan.epochs != 7);
+	assert_int_equal(plan.epochs, 0);
 	assert_int_equal(plan_options(&m, 1).precision, PRECISION_FP32);
 	assert_int_equal(plan_options(&m, 1).frozen, 2);
 	m.precision = (char *)"bf16";

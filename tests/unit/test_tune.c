@@ -64,6 +64,63 @@ static void test_learns_in_spite_of_wrong_labels(void **state)
 	learner_done(&l);
 }
 
+static void test_epochs_by_rows_and_classes(void **state)
+{
+	(void)state;
+	struct tune_config c = tune_config_default();
+	c.epochs_min = 3;
+	c.class_steps = 50;
+	c.batch_rows = 32;
+	/* 100 steps: of 34 batches and more. */
+	assert_int_equal(tune_epochs(&c, 34 * 32, 3), 3);
+	assert_int_equal(tune_epochs(&c, 1000000, 3), 3);
+	assert_int_equal(tune_epochs(&c, 33 * 32 + 1, 3), 3);
+	/* 33 of them are 99 steps. */
+	assert_int_equal(tune_epochs(&c, 33 * 32, 3), 4);
+	assert_int_equal(tune_epochs(&c, 20 * 32, 3), 5);
+	assert_int_equal(tune_epochs(&c, 32, 3), TUNE_EPOCHS_MAX);
+	assert_int_equal(tune_epochs(&c, 1, 3), TUNE_EPOCHS_MAX);
+	assert_int_equal(tune_epochs(&c, 0, 3), TUNE_EPOCHS_MAX);
+	assert_int_equal(tune_epochs(&c, 20 * 32, 2), 3);
+	assert_int_equal(tune_epochs(&c, 20 * 32, 4), 8);
+	assert_int_equal(tune_epochs(&c, 1, 1), 3);
+	c.batch_rows = 16;
+	assert_int_equal(tune_epochs(&c, 33 * 32, 3), 3);
+	c.class_steps = 0;
+	assert_int_equal(tune_epochs(&c, 1, 3), 3);
+	c.epochs_min = TUNE_EPOCHS_MAX + 7;
+	c.class_steps = 50;
+	assert_int_equal(tune_epochs(&c, 1, 3), TUNE_EPOCHS_MAX + 7);
+	c.epochs = 2;
+	assert_int_equal(tune_epochs(&c, 1, 3), 2);
+}
+
+/* Of 120 rows 108 have labels. */
+static void test_runs_as_many_epochs_as_the_rows_need(void **state)
+{
+	(void)state;
+	for (int consistency = 0; consistency < 2; consistency++) {
+		struct world w;
+		struct learner l;
+		struct history history = {.world = &w};
+		struct tune_result result;
+		struct err_msg msg;
+		world_init(&w);
+		w.config.epochs = 0;
+		w.config.epochs_min = 1;
+		w.config.class_steps = 42;
+		w.config.consistency = consistency;
+		w.data.epoch_done = epoch_done;
+		w.data.epoch_context = &history;
+		learner_init(&l, &w, 1, 0);
+		assert_int_equal(tune_run(l.n, &w.data, &w.config, NULL, NULL, &result, &msg),
+				 ERR_OK);
+		assert_int_equal(history.epochs, 3);
+		assert_int_equal(result.steps, consistency ? 14 + 2 * 15 : 3 * 14);
+		learner_done(&l);
+	}
+}
+
 static void test_a_seed_gives_one_result(void **state)
 {
 	(void)state;
@@ -371,6 +428,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_learns_in_spite_of_wrong_labels),
+	    cmocka_unit_test(test_epochs_by_rows_and_classes),
+	    cmocka_unit_test(test_runs_as_many_epochs_as_the_rows_need),
 	    cmocka_unit_test(test_a_seed_gives_one_result),
 	    cmocka_unit_test(test_each_part_counts),
 	    cmocka_unit_test(test_what_is_off_counts_for_nothing),

@@ -102,13 +102,17 @@ static enum err refit(void *context, uint32_t epoch, const float *losses, size_t
 static void test_after_a_stop(void **state)
 {
 	(void)state;
-	for (int variant = 0; variant < 3; variant++) {
+	for (int variant = 0; variant < 4; variant++) {
 		struct world w;
 		struct tune_result result;
 		world_init(&w);
 		uint32_t frozen = variant == 1;
 		if (variant == 2)
 			w.data.refit = refit;
+		if (variant == 3) {
+			w.config.epochs = 0;
+			w.config.class_steps = 50;
+		}
 		float *expected = expected_of(&w, frozen, &result);
 		(void)remove(PATH);
 		train_stopped(&w, frozen, 0);

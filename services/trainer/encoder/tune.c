@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "math/softmax.h"
 #include "trainer/encoder/tune_checkpoint.h"
+#include "trainer/encoder/tune_pack.h"
 #include "trainer/encoder/tune_plan.h"
 #include "trainer/encoder/tune_predict.h"
 #include "trainer/encoder/tune_step.h"
@@ -17,10 +18,17 @@ double tune_rate(uint32_t hidden)
 	return hidden <= 512 ? 1e-4 : 5e-5;
 }
 
+/*
+ * Steps for a class: on few rows, held-out labels were likeliest after about so many; with two
+ * classes twice as many made the model too sure, with ten half as many left it undecided.
+ */
+#define CLASS_STEPS 40u
+
 struct tune_config tune_config_fold(void)
 {
 	return (struct tune_config){
-	    .epochs = 1,
+	    .epochs_min = 1,
+	    .class_steps = CLASS_STEPS,
 	    .batch_rows = 32,
 	    .rate = 0.0,
 	    .rate_warmup = 0.1,
@@ -39,7 +47,7 @@ struct tune_config tune_config_fold(void)
 struct tune_config tune_config_default(void)
 {
 	struct tune_config config = tune_config_fold();
-	config.epochs = 3;
+	config.epochs_min = 3;
 	config.robust.noisy_weight = 1.0;
 	config.consistency = true;
 	config.views = TUNE_VIEWS_NOISY;
@@ -61,6 +69,18 @@ struct tune_config tune_config_paper(void)
 	config.robust.flatten = true;
 	config.robust.noisy_weight = 0.0;
 	return config;
+}
+
+uint32_t tune_epochs(const struct tune_config *config, size_t row_count, size_t class_count)
+{
+	size_t batches = tune_plan_batches(row_count, config->batch_rows);
+	size_t steps = class_count > 1 ? (class_count - 1) * config->class_steps : 0;
+	uint32_t epochs = config->epochs_min;
+	if (config->epochs > 0)
+		return config->epochs;
+	while (epochs < TUNE_EPOCHS_MAX && epochs * batches < steps)
+		epochs++;
+	return epochs;
 }
 
 /* ---- limits ---- */
@@ -131,6 +151,17 @@ struct run {
 static bool run_needs_pass(const struct run *r)
 {
 	return r->data->refit && r->config->paper;
+}
+
+/* Rows that take part in steps, once w is above 0. */
+static size_t rows_count(const struct tune_config *config, const struct tune_data *data)
+{
+	bool any = config->consistency && config->views != TUNE_VIEWS_NONE;
+	size_t rows = 0;
+	for (size_t i = 0; i < data->texts.count; i++)
+		rows += (!data->use || data->use[i]) && tune_tokens(&data->texts, i) > 0 &&
+			(any || data->labels[i] >= 0);
+	return rows;
 }
 
 static enum err run_init(struct run *r, struct err_msg *msg)
@@ -304,6 +335,7 @@ enum err tune_run(struct network *n, const struct tune_data *data, const struct 
 	struct tune_config own = *config;
 	if (own.rate <= 0.0)
 		own.rate = tune_rate(network_parameters(n)->config.hidden);
+	own.epochs = tune_epochs(config, rows_count(config, data), data->class_count);
 	config = &own;
 	struct run r = {.network = n,
 			.data = data,

@@ -23,7 +23,9 @@ enum tune_views {
 };
 
 struct tune_config {
-	uint32_t epochs;
+	uint32_t epochs; /* 0: by the numbers of rows and classes, tune_epochs */
+	uint32_t epochs_min;
+	uint32_t class_steps; /* for each class but the first */
 	uint32_t batch_rows;
 	double rate;	    /* 0: by the network's width, tune_rate */
 	double rate_warmup; /* share of the steps; then the rate falls linearly to 0 */
@@ -43,7 +45,17 @@ double tune_rate(uint32_t hidden);
 
 struct tune_config tune_config_default(void); /* the final training's */
 struct tune_config tune_config_paper(void);   /* FreeAL's own (algorithm of the paper) */
-struct tune_config tune_config_fold(void);    /* plain cross-entropy, one epoch: the cross-fit's */
+struct tune_config tune_config_fold(void);    /* plain cross-entropy: the cross-fit's */
+
+/* Few rows make no more epochs than that. */
+#define TUNE_EPOCHS_MAX 20
+
+/*
+ * The epochs of a training on row_count rows: the config's own, or else epochs_min, or as many more
+ * as make class_steps steps for each class but the first, TUNE_EPOCHS_MAX at most. Rows are those
+ * that take part: labelled ones, and others where their consistency counts.
+ */
+uint32_t tune_epochs(const struct tune_config *config, size_t row_count, size_t class_count);
 
 /* After each epoch: `losses` (count) are the labelled rows' cross-entropies as the epoch's passes
  * over their texts made them, with dropout; NAN: the row had none. What it returns ends the
