@@ -144,14 +144,20 @@ static int usd_decimals(double usd)
 	return usd < 0.1 ? 4 : 2;
 }
 
+static const Freeal__Endpoint *endpoint_first(const struct dryrun *d, uint32_t round)
+{
+	return d->project->endpoints[d->project->rounds[round]->llm->endpoints[0]];
+}
+
 static void expect(struct dryrun *d, uint32_t round, double requests, double tokens_in,
 		   double tokens_out)
 {
-	const struct task_endpoint *llm = &d->task->rounds[round].llm.own;
+	const Freeal__Endpoint *e = endpoint_first(d, round);
 	double usd = requests *
-		     (tokens_in * llm->usd_per_million_in + tokens_out * llm->usd_per_million_out) /
-		     1e6;
-	bool priced = llm->usd_per_million_in > 0 || llm->usd_per_million_out > 0;
+		     (tokens_in * (double)e->nano_usd_per_million_in +
+		      tokens_out * (double)e->nano_usd_per_million_out) /
+		     1e15;
+	bool priced = e->nano_usd_per_million_in > 0 || e->nano_usd_per_million_out > 0;
 	d->requests += requests;
 	d->tokens_in += requests * tokens_in;
 	d->tokens_out += requests * tokens_out;
@@ -210,9 +216,10 @@ static enum err round_print(struct dryrun *d, uint32_t round, struct err_msg *ms
 	double asked =
 	    round == 0 ? (double)d->sample_count : floor(share * (double)d->sample_count);
 	(void)fprintf(d->out, "Round %u asks %s for %s, with %u demonstrations each. ", round,
-		      r->llm.own.model, round == 0 ? "every sample" : "the least sure samples",
-		      r->shots);
-	(void)fprintf(d->out, "POST %s/chat/completions of the first sample:\n", r->llm.own.url);
+		      endpoint_first(d, round)->model,
+		      round == 0 ? "every sample" : "the least sure samples", r->shots);
+	(void)fprintf(d->out, "POST %s/chat/completions of the first sample:\n",
+		      endpoint_first(d, round)->url);
 	size_t n = demonstrations_take(d, round, round == 0, demonstrations, notes);
 	enum err e =
 	    prompt_annotate(d->project, round, demonstrations, n, d->styles[0], 1, true, &body);

@@ -12,7 +12,9 @@
 #include "cli/samples.h"
 #include "cli/session.h"
 #include "config/option.h"
+#include "config/project.h"
 #include "config/task.h"
+#include "llm/api_key.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -150,20 +152,41 @@ static enum err run_check_model(const struct run *r, struct err_msg *msg)
 		       text + (named ? sizeof prefix - 1 : 0));
 }
 
-/* A new run without its key would only stand still. */
+static enum err run_check_key(const struct run *r, const Freeal__Endpoint *e, struct err_msg *msg)
+{
+	char line[API_KEY_LINE_BYTES];
+	if (!*e->key_env && !*e->key_file)
+		return ERR_OK;
+	enum err found = api_key_line(e->key_env, e->key_file, false, line);
+	explicit_bzero(line, sizeof line);
+	if (found == ERR_OK)
+		return ERR_OK;
+	if (*e->key_env)
+		return err_set(msg, ERR_INVALID,
+			       "the environment variable %s (key_env of %s in %s) is %s; it has to "
+			       "hold the LLM's API key",
+			       e->key_env, e->name, r->task_path,
+			       getenv(e->key_env) ? "no key" : "not set");
+	return err_set(msg, ERR_INVALID,
+		       "the file %s (key_file of %s in %s) can't be read or its first line is no "
+		       "key; it has to hold the LLM's API key",
+		       e->key_file, e->name, r->task_path);
+}
+
+/* A new run without its keys would only stand still. */
 static enum err run_check_keys(const struct run *r, struct err_msg *msg)
 {
 	if (!path_check_project(r->project.text, NULL))
 		return ERR_OK;
-	for (size_t i = 0; i < r->task->round_count; i++) {
-		const char *key = r->task->rounds[i].llm.own.key_env;
-		if (key && key[0] && !getenv(key))
-			return err_set(msg, ERR_INVALID,
-				       "the environment variable %s (llm key_env of %s) is not "
-				       "set; it has to hold the LLM's API key",
-				       key, r->task_path);
-	}
-	return ERR_OK;
+	Freeal__Project *project = project_from_task(r->task, 1);
+	enum err e = project ? ERR_OK : err_set(msg, ERR_NO_MEMORY, "no memory");
+	for (size_t i = 0; !e && i < project->n_endpoints; i++)
+		e = run_check_key(r, project->endpoints[i], msg);
+	if (!e && project->embeddings)
+		e = run_check_key(r, project->embeddings->endpoint, msg);
+	if (project)
+		freeal__project__free_unpacked(project, NULL);
+	return e;
 }
 
 /* Everything that can be wrong, before anything is made. */

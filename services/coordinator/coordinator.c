@@ -179,6 +179,22 @@ static bool message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b)
 	return equal;
 }
 
+/* Vectors of two models can't be compared. Keys, limits and prices may change. */
+static bool embeddings_same(const Freeal__Embeddings *a, const Freeal__Embeddings *b)
+{
+	if (!a || !b)
+		return !a == !b;
+	return strcmp(a->endpoint->url, b->endpoint->url) == 0 &&
+	       strcmp(a->endpoint->model, b->endpoint->model) == 0 &&
+	       a->dimensions == b->dimensions;
+}
+
+/* Whoever writes them may change, as in rounds. */
+static bool augment_same(const Freeal__Augment *a, const Freeal__Augment *b)
+{
+	return a && b ? strcmp(a->language, b->language) == 0 : !a == !b;
+}
+
 /* What may not change while a project lives; the message names the key. */
 static enum err project_compare(const Freeal__Project *old, const Freeal__Project *fresh,
 				struct err_msg *msg)
@@ -193,6 +209,10 @@ static enum err project_compare(const Freeal__Project *old, const Freeal__Projec
 		key = "task";
 	if (!key && !message_equal(&old->model->base, &fresh->model->base))
 		key = "model";
+	if (!key && !embeddings_same(old->embeddings, fresh->embeddings))
+		key = "embeddings (url, model, dimensions)";
+	if (!key && !augment_same(old->augment, fresh->augment))
+		key = "augment (its language)";
 	if (!key && old->pool != fresh->pool)
 		key = "pool";
 	if (!key && old->seed != fresh->seed)

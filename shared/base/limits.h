@@ -31,6 +31,7 @@
 #define PROJECT_ID_BYTES 16
 #define LABEL_COUNT_MAX 1000
 #define ROUND_COUNT_MAX 100
+#define ENDPOINT_COUNT_MAX 64 /* named ones of a task file */
 #define POOL_MAX 10000
 #define SHOTS_MAX 100
 

@@ -35,6 +35,20 @@ yaml_node_t *fields_node(const struct fields_file *f, int number)
 	return node;
 }
 
+yaml_node_t *fields_value(const struct fields_file *f, const yaml_node_t *node, const char *key)
+{
+	if (node->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	     pair < node->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *name = fields_node(f, pair->key);
+		if (name->type == YAML_SCALAR_NODE &&
+		    strcmp((const char *)name->data.scalar.value, key) == 0)
+			return fields_node(f, pair->value);
+	}
+	return NULL;
+}
+
 static const char *node_text(const yaml_node_t *node)
 {
 	return (const char *)node->data.scalar.value;
@@ -106,6 +120,44 @@ enum err fields_uint(const struct fields_file *f, yaml_node_t *node, const char 
 	return ERR_OK;
 }
 
+enum err fields_bool(const struct fields_file *f, yaml_node_t *node, const char *what,
+		     bool *ret_value)
+{
+	static const char *const words[] = {"false", "true", "off", "on", "no", "yes"};
+	for (size_t i = 0; i < sizeof words / sizeof *words && node_is_plain(node); i++) {
+		if (strcmp(node_text(node), words[i]) == 0) {
+			*ret_value = i % 2;
+			return ERR_OK;
+		}
+	}
+	return fields_fail(f, node, "\"%s\" must be true or false", what);
+}
+
+enum err fields_nano(const struct fields_file *f, yaml_node_t *node, const char *what,
+		     uint64_t *ret_value)
+{
+	const char *text = node_is_plain(node) ? node_text(node) : "";
+	size_t whole = strspn(text, "0123456789");
+	size_t decimals = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	size_t size = whole + (text[whole] == '.') + decimals;
+	if (whole + decimals == 0 || text[size])
+		return fields_fail(f, node, "\"%s\" must be a decimal number, such as 12.50", what);
+	if (whole > 10 || decimals > 9)
+		return fields_fail(f, node,
+				   "\"%s\" is %.60s; it may have 9 decimals, and be 1000000000 at "
+				   "most",
+				   what, text);
+	uint64_t value = strtoull(text, NULL, 10);
+	for (size_t i = 0; i < 9; i++)
+		value = value * 10 + (i < decimals ? (uint64_t)(text[whole + 1 + i] - '0') : 0);
+	if (value < 1 || value > (uint64_t)1000000000 * 1000000000)
+		return fields_fail(f, node,
+				   "\"%s\" is %.60s; it must be above 0, and 1000000000 at most",
+				   what, text);
+	*ret_value = value;
+	return ERR_OK;
+}
+
 enum err fields_string(const struct fields_file *f, yaml_node_t *node, const char *what,
 		       size_t bytes_max, char **ret_string)
 {
@@ -152,6 +204,7 @@ static enum err node_strings(const struct fields_file *f, yaml_node_t *node,
 	if (count > LABEL_ITEM_COUNT_MAX)
 		return fields_fail(f, node, "\"%s\" has %zu items, more than the %d allowed",
 				   field->name, count, LABEL_ITEM_COUNT_MAX);
+	task_strings_done(strings);
 	if (count == 0)
 		return ERR_OK;
 	strings->items = calloc(count, sizeof *strings->items);
@@ -216,6 +269,8 @@ static enum err field_read(const struct fields_file *f, yaml_node_t *node,
 		return fields_uint(f, node, field->name, field->min, field->max, at);
 	case FIELD_DOUBLE:
 		return fields_double(f, node, field->name, field->min, field->max, at);
+	case FIELD_BOOL:
+		return fields_bool(f, node, field->name, at);
 	case FIELD_CHOICE:
 		return node_choice(f, node, field, at);
 	case FIELD_READ:

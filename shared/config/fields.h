@@ -25,6 +25,7 @@ enum field_type {
 	FIELD_UINT,    /* uint32_t */
 	FIELD_UINT64,
 	FIELD_DOUBLE,
+	FIELD_BOOL,   /* bool */
 	FIELD_CHOICE, /* int: the number of the value in `choices` */
 	FIELD_READ,   /* by `read` */
 };
@@ -66,10 +67,19 @@ WARN_UNUSED enum err fields_uint(const struct fields_file *f, yaml_node_t *node,
 WARN_UNUSED enum err fields_double(const struct fields_file *f, yaml_node_t *node, const char *what,
 				   double min, double max, double *ret_value);
 
+/* true, on and yes, or false, off and no. */
+WARN_UNUSED enum err fields_bool(const struct fields_file *f, yaml_node_t *node, const char *what,
+				 bool *ret_value);
+/* A decimal number in billionths, exactly: at most nine decimals, from 1e-9 to 1e9. */
+WARN_UNUSED enum err fields_nano(const struct fields_file *f, yaml_node_t *node, const char *what,
+				 uint64_t *ret_value);
+
 /* Items of a list; ERR_INVALID where it is none. */
 WARN_UNUSED enum err fields_list(const struct fields_file *f, yaml_node_t *node, const char *what,
 				 yaml_node_item_t **ret_items, size_t *ret_count);
 yaml_node_t *fields_node(const struct fields_file *f, int number);
+/* What the mapping `node` has under this key; NULL where it has nothing, or is no mapping. */
+yaml_node_t *fields_value(const struct fields_file *f, const yaml_node_t *node, const char *key);
 
 /* "FILE:LINE: ..." at the node; returns ERR_INVALID. */
 enum err fields_fail(const struct fields_file *f, const yaml_node_t *node, const char *fmt, ...)

@@ -102,6 +102,46 @@ static bool model_set(Freeal__Project *p, const struct task_model *from)
 	       string_set(&m->precision, precisions[from->precision]);
 }
 
+static bool prompt_set(Freeal__Project *p, const struct task_prompt *from)
+{
+	if (!from->system && !from->user && !from->generate_system && !from->generate_user)
+		return true;
+	p->prompt = malloc(sizeof *p->prompt);
+	if (!p->prompt)
+		return false;
+	freeal__prompt__init(p->prompt);
+	return string_set(&p->prompt->system, from->system) &&
+	       string_set(&p->prompt->user, from->user) &&
+	       string_set(&p->prompt->generate_system, from->generate_system) &&
+	       string_set(&p->prompt->generate_user, from->generate_user);
+}
+
+static bool embeddings_set(Freeal__Project *p, const struct task_embeddings *from)
+{
+	if (!from->endpoint.url)
+		return true;
+	p->embeddings = malloc(sizeof *p->embeddings);
+	if (!p->embeddings)
+		return false;
+	freeal__embeddings__init(p->embeddings);
+	p->embeddings->dimensions = from->dimensions;
+	p->embeddings->batch = from->batch;
+	p->embeddings->endpoint = project_endpoint_from(&from->endpoint);
+	return p->embeddings->endpoint != NULL;
+}
+
+static bool augment_set(Freeal__Project *p, const struct task *from)
+{
+	if (!from->augment.on)
+		return true;
+	p->augment = malloc(sizeof *p->augment);
+	if (!p->augment)
+		return false;
+	freeal__augment__init(p->augment);
+	return string_set(&p->augment->language, from->augment.language) &&
+	       project_llm_set(p, from, &from->augment.llm, &p->augment->llm);
+}
+
 Freeal__Project *project_from_task(const struct task *t, uint64_t version)
 {
 	Freeal__Project *p = malloc(sizeof *p);
@@ -121,6 +161,8 @@ Freeal__Project *project_from_task(const struct task *t, uint64_t version)
 		ok = label_add(p, &t->labels[i]);
 	for (size_t i = 0; ok && i < t->round_count; i++)
 		ok = round_add(p, t, &t->rounds[i]);
+	ok = ok && prompt_set(p, &t->prompt) && embeddings_set(p, &t->embeddings) &&
+	     augment_set(p, t);
 	if (!ok) {
 		freeal__project__free_unpacked(p, NULL);
 		return NULL;

@@ -34,13 +34,12 @@ Freeal__Endpoint *project_endpoint_from(const struct task_endpoint *from)
 	if (!e)
 		return NULL;
 	freeal__endpoint__init(e);
-	double cached = from->usd_per_million_cached;
 	e->timeout_ms = (uint32_t)llround(from->timeout_s * 1000.0);
 	e->concurrency = from->concurrency;
 	e->requests_per_minute = from->requests_per_minute;
 	e->tokens_per_minute = from->tokens_per_minute;
 	e->nano_usd_per_million_in = nano_usd(from->usd_per_million_in);
-	e->nano_usd_per_million_cached = nano_usd(cached < 0 ? from->usd_per_million_in : cached);
+	e->nano_usd_per_million_cached = nano_usd(from->usd_per_million_cached);
 	e->nano_usd_per_million_out = nano_usd(from->usd_per_million_out);
 	if (!name_set(e, from) || !string_set(&e->url, from->url) ||
 	    !string_set(&e->model, from->model) || !string_set(&e->key_env, from->key_env) ||

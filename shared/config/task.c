@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void strings_done(struct task_strings *s)
+void task_strings_done(struct task_strings *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		free(s->items[i]);
 	free(s->items);
+	*s = (struct task_strings){0};
 }
 
 void task_free(struct task *t)
@@ -26,9 +27,9 @@ void task_free(struct task *t)
 		struct task_label *l = &t->labels[i];
 		free(l->name);
 		free(l->description);
-		strings_done(&l->aliases);
-		strings_done(&l->keywords);
-		strings_done(&l->examples);
+		task_strings_done(&l->aliases);
+		task_strings_done(&l->keywords);
+		task_strings_done(&l->examples);
 	}
 	free(t->labels);
 	for (size_t i = 0; i < t->round_count; i++)

@@ -3,7 +3,8 @@
  *
  * YAML with the keys below. Whatever is wrong in it is reported as
  * "FILE:LINE: what, what to do": unknown keys, wrong types, values out of
- * range, labels (or aliases) that clash, missing `labels` or `llm`.
+ * range, labels (or aliases) that clash, missing `labels` or `llm`, settings
+ * that make no sense together, an API key (a file that is passed around holds none).
  */
 #ifndef FREEAL_CONFIG_TASK_H
 #define FREEAL_CONFIG_TASK_H
@@ -43,14 +44,15 @@ struct task_endpoint {
 	char *url;  /* http:// or https://, without a trailing slash */
 	char *model;
 	char *key_env;	      /* the environment variable with the key, or */
-	char *key_file;	      /* a file with it; both NULL: no key is sent */
+	char *key_file;	      /* a file with it, absolute; both NULL: no key is sent */
 	char *api_version;    /* Azure's; NULL: OpenAI's protocol */
 	double timeout_s;     /* of one request, default 60 */
 	uint32_t concurrency; /* requests in flight; 0: up to 64 for each annotator */
 	uint32_t requests_per_minute;
 	uint64_t tokens_per_minute;
-	double usd_per_million_in;     /* price of tokens; 0 where unknown */
-	double usd_per_million_cached; /* below 0: as `in` */
+	bool priced;		       /* usd_per_million is given; else the three are 0 */
+	double usd_per_million_in;     /* of prompt tokens */
+	double usd_per_million_cached; /* of those that the server had in its cache */
 	double usd_per_million_out;
 };
 
@@ -93,6 +95,8 @@ struct task_prompt {
 	char *user;
 	char *generate_system;
 	char *generate_user;
+	/* Where they stand in the file, for whoever checks them (llm/prompt.h). */
+	uint32_t line_system, line_user, line_generate_system, line_generate_user;
 };
 
 /* Sentence vectors from an LLM server; url NULL: none. */
@@ -193,6 +197,8 @@ WARN_UNUSED enum err task_load(const char *path, struct task **ret_task, struct 
 WARN_UNUSED enum err task_parse(const char *name, const void *data, size_t size,
 				struct task **ret_task, struct err_msg *msg);
 void task_free(struct task *t);
+/* Leaves none. */
+void task_strings_done(struct task_strings *s);
 
 /* Borrowed from the task. */
 struct source_columns task_columns(const struct task *t);

@@ -5,7 +5,7 @@
 
 void task_endpoint_init(struct task_endpoint *e)
 {
-	*e = (struct task_endpoint){.timeout_s = 60, .usd_per_million_cached = -1};
+	*e = (struct task_endpoint){.timeout_s = 60};
 }
 
 void task_endpoint_done(struct task_endpoint *e)
@@ -69,8 +69,6 @@ enum err task_llm_copy(const struct task_llm *from, struct task_llm *ret_copy)
 void task_llm_done(struct task_llm *l)
 {
 	task_endpoint_done(&l->own);
-	for (size_t i = 0; i < l->endpoints.count; i++)
-		free(l->endpoints.items[i]);
-	free(l->endpoints.items);
+	task_strings_done(&l->endpoints);
 	free(l->effort);
 }

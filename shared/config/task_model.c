@@ -108,17 +108,9 @@ static enum err read_views(const struct fields_file *f, yaml_node_t *node, void 
 /* What the key `type` says, wherever it stands. */
 static bool is_encoder(const struct fields_file *f, const yaml_node_t *node)
 {
-	if (node->type != YAML_MAPPING_NODE)
-		return false;
-	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-	     pair < node->data.mapping.pairs.top; pair++) {
-		const yaml_node_t *key = fields_node(f, pair->key);
-		const yaml_node_t *value = fields_node(f, pair->value);
-		if (key->type == YAML_SCALAR_NODE && value->type == YAML_SCALAR_NODE &&
-		    strcmp((const char *)key->data.scalar.value, "type") == 0)
-			return strcmp((const char *)value->data.scalar.value, "encoder") == 0;
-	}
-	return false;
+	const yaml_node_t *type = fields_value(f, node, "type");
+	return type && type->type == YAML_SCALAR_NODE &&
+	       strcmp((const char *)type->data.scalar.value, "encoder") == 0;
 }
 
 enum err task_read_model(const struct fields_file *f, yaml_node_t *node, void *base)

@@ -2,7 +2,6 @@
 
 #include "base/limits.h"
 #include "config/task_llm.h"
-#include "text/utf8.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -12,16 +11,18 @@
 #define SHOTS_DEFAULT 10
 #define RELABEL_DEFAULT 0.4
 #define ROUNDS_DEFAULT 2
+#define COUNT_MAX 1e15
 #define SEED_MAX 9007199254740991.0 /* exact in a double, and in every JSON reader */
 
-static enum err read_labels(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_input(const struct fields_file *f, yaml_node_t *node, void *base);
-static enum err read_llm(const struct fields_file *f, yaml_node_t *node, void *base);
-static enum err read_price(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_rounds(const struct fields_file *f, yaml_node_t *node, void *base);
 static enum err read_generate(const struct fields_file *f, yaml_node_t *node, void *base);
+static enum err read_budget(const struct fields_file *f, yaml_node_t *node, void *base);
+static enum err read_cache(const struct fields_file *f, yaml_node_t *node, void *base);
+static enum err read_prompt(const struct fields_file *f, yaml_node_t *node, void *base);
+static enum err read_usd(const struct fields_file *f, yaml_node_t *node, void *base);
 
-/* In the order they are read in: `rounds` builds upon `llm`. */
+/* In the order they are read in: `rounds` and `augment` build upon `llm`, that on `endpoints`. */
 static const struct field task_fields[] = {
     {.name = "task",
      .type = FIELD_STRING,
@@ -33,12 +34,13 @@ static const struct field task_fields[] = {
      .max = DESCRIPTION_BYTES_MAX},
     {.name = "labels",
      .type = FIELD_READ,
-     .read = read_labels,
+     .read = task_read_labels,
      .required = "list at least two labels"},
     {.name = "input", .type = FIELD_READ, .read = read_input},
+    {.name = "endpoints", .type = FIELD_READ, .read = task_read_endpoints},
     {.name = "llm",
      .type = FIELD_READ,
-     .read = read_llm,
+     .read = task_read_llm,
      .required = "give at least its url and model"},
     {.name = "model", .type = FIELD_READ, .read = task_read_model},
     {.name = "rounds", .type = FIELD_READ, .read = read_rounds},
@@ -48,31 +50,12 @@ static const struct field task_fields[] = {
      .min = 1,
      .max = POOL_MAX},
     {.name = "generate", .type = FIELD_READ, .read = read_generate},
+    {.name = "budget", .type = FIELD_READ, .read = read_budget},
+    {.name = "cache", .type = FIELD_READ, .read = read_cache},
+    {.name = "prompt", .type = FIELD_READ, .read = read_prompt},
+    {.name = "embeddings", .type = FIELD_READ, .read = task_read_embeddings},
+    {.name = "augment", .type = FIELD_READ, .read = task_read_augment},
     {.name = "seed", .type = FIELD_UINT64, .offset = offsetof(struct task, seed), .max = SEED_MAX},
-};
-
-static const struct field label_fields[] = {
-    {.name = "name",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct task_label, name),
-     .max = NAME_BYTES_MAX,
-     .required = "give it one"},
-    {.name = "description",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct task_label, description),
-     .max = DESCRIPTION_BYTES_MAX},
-    {.name = "aliases",
-     .type = FIELD_STRINGS,
-     .offset = offsetof(struct task_label, aliases),
-     .max = NAME_BYTES_MAX},
-    {.name = "keywords",
-     .type = FIELD_STRINGS,
-     .offset = offsetof(struct task_label, keywords),
-     .max = NAME_BYTES_MAX},
-    {.name = "examples",
-     .type = FIELD_STRINGS,
-     .offset = offsetof(struct task_label, examples),
-     .max = DESCRIPTION_BYTES_MAX},
 };
 
 static const struct field input_fields[] = {
@@ -92,61 +75,6 @@ static const struct field input_fields[] = {
      .type = FIELD_STRING,
      .offset = offsetof(struct task_input, augmented),
      .max = NAME_BYTES_MAX},
-};
-
-static const struct field llm_fields[] = {
-    {.name = "url",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct task_llm, own.url),
-     .max = NAME_BYTES_MAX * 4},
-    {.name = "model",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct task_llm, own.model),
-     .max = NAME_BYTES_MAX},
-    {.name = "key_env",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct task_llm, own.key_env),
-     .max = NAME_BYTES_MAX},
-    {.name = "temperature",
-     .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_llm, temperature),
-     .max = 2},
-    {.name = "max_tokens",
-     .type = FIELD_UINT,
-     .offset = offsetof(struct task_llm, max_tokens),
-     .min = 1,
-     .max = 32768},
-    {.name = "timeout_s",
-     .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_llm, own.timeout_s),
-     .min = 0.1,
-     .max = 3600},
-    {.name = "concurrency",
-     .type = FIELD_UINT,
-     .offset = offsetof(struct task_llm, own.concurrency),
-     .min = 1,
-     .max = 1024},
-    {.name = "retries",
-     .type = FIELD_UINT,
-     .offset = offsetof(struct task_llm, retries),
-     .max = 20},
-    {.name = "attempts",
-     .type = FIELD_UINT,
-     .offset = offsetof(struct task_llm, attempts),
-     .min = 1,
-     .max = 20},
-    {.name = "usd_per_million", .type = FIELD_READ, .read = read_price},
-};
-
-static const struct field price_fields[] = {
-    {.name = "in",
-     .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_endpoint, usd_per_million_in),
-     .max = 1e6},
-    {.name = "out",
-     .type = FIELD_DOUBLE,
-     .offset = offsetof(struct task_endpoint, usd_per_million_out),
-     .max = 1e6},
 };
 
 static const struct field round_fields[] = {
@@ -172,136 +100,51 @@ static const struct field generate_fields[] = {
      .max = 1000},
 };
 
-static enum err no_memory(const struct fields_file *f)
+static const struct field budget_fields[] = {
+    {.name = "usd", .type = FIELD_READ, .read = read_usd},
+    {.name = "tokens",
+     .type = FIELD_UINT64,
+     .offset = offsetof(struct task_budget, tokens),
+     .min = 1,
+     .max = COUNT_MAX},
+    {.name = "requests",
+     .type = FIELD_UINT64,
+     .offset = offsetof(struct task_budget, requests),
+     .min = 1,
+     .max = COUNT_MAX},
+};
+
+static const struct field prompt_fields[] = {
+    {.name = "system",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_prompt, system),
+     .max = DESCRIPTION_BYTES_MAX},
+    {.name = "user",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_prompt, user),
+     .max = DESCRIPTION_BYTES_MAX},
+    {.name = "generate_system",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_prompt, generate_system),
+     .max = DESCRIPTION_BYTES_MAX},
+    {.name = "generate_user",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct task_prompt, generate_user),
+     .max = DESCRIPTION_BYTES_MAX},
+};
+
+enum err task_no_memory(const struct fields_file *f)
 {
 	return err_set(f->msg, ERR_NO_MEMORY, "%s: %s", f->name, err_str(ERR_NO_MEMORY));
 }
 
-static bool has_control(const char *text)
+bool task_has_control(const char *text)
 {
 	for (const char *p = text; *p; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return true;
 	}
 	return false;
-}
-
-/* A label is a mapping, or its name alone. */
-static enum err read_label(const struct fields_file *f, yaml_node_t *node, struct task_label *l)
-{
-	enum err err;
-	if (node->type == YAML_SCALAR_NODE) {
-		err = fields_string(f, node, "name", NAME_BYTES_MAX, &l->name);
-	} else {
-		struct field_set set = {label_fields, COUNT(label_fields), l};
-		err = fields_read(f, node, "a label", &set, 1);
-	}
-	if (err)
-		return err;
-	if (!*l->name || has_control(l->name))
-		return fields_fail(f, node,
-				   "a label's name is empty or has line breaks in it; "
-				   "give it a name of one line");
-	if (!l->description)
-		l->description = strdup("");
-	return l->description ? ERR_OK : no_memory(f);
-}
-
-/* A name or alias as answers are compared with it: folded, without a full stop at its end. */
-struct answer {
-	struct buf folded;
-	size_t label;
-	const char *text;
-	const yaml_node_t *node;
-};
-
-static int answer_compare(const void *a, const void *b)
-{
-	const struct answer *x = a, *y = b;
-	int order = strcmp(buf_str(&x->folded), buf_str(&y->folded));
-	if (order)
-		return order;
-	return x->label < y->label ? -1 : x->label > y->label;
-}
-
-static void answer_init(struct answer *a, const char *text, size_t label, const yaml_node_t *node)
-{
-	size_t size = strlen(text);
-	if (size > 1 && text[size - 1] == '.')
-		size--;
-	*a = (struct answer){.label = label, .text = text, .node = node};
-	buf_init(&a->folded, NAME_BYTES_MAX * 2);
-	utf8_fold_add(&a->folded, text, size);
-}
-
-static enum err answers_check(const struct fields_file *f, struct answer *answers, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (buf_error(&answers[i].folded))
-			return no_memory(f);
-	}
-	qsort(answers, count, sizeof *answers, answer_compare);
-	for (size_t i = 1; i < count; i++) {
-		const struct answer *a = &answers[i - 1], *b = &answers[i];
-		bool same = strcmp(buf_str(&a->folded), buf_str(&b->folded)) == 0;
-		if (same && a->label != b->label)
-			return fields_fail(
-			    f, b->node,
-			    "the label \"%s\" is given twice (first in line %zu; names "
-			    "and aliases, case ignored); rename or remove one",
-			    b->text, a->node->start_mark.line + 1);
-	}
-	return ERR_OK;
-}
-
-/* No answer may mean two labels. */
-static enum err check_labels(const struct fields_file *f, const struct task *t,
-			     const yaml_node_item_t *items)
-{
-	size_t count = t->label_count, used = 0;
-	for (size_t i = 0; i < t->label_count; i++)
-		count += t->labels[i].aliases.count;
-	struct answer *answers = calloc(count, sizeof *answers);
-	if (!answers)
-		return no_memory(f);
-	for (size_t i = 0; i < t->label_count; i++) {
-		const struct task_label *l = &t->labels[i];
-		const yaml_node_t *node = fields_node(f, items[i]);
-		answer_init(&answers[used++], l->name, i, node);
-		for (size_t a = 0; a < l->aliases.count; a++)
-			answer_init(&answers[used++], l->aliases.items[a], i, node);
-	}
-	enum err err = answers_check(f, answers, count);
-	for (size_t i = 0; i < count; i++)
-		buf_done(&answers[i].folded);
-	free(answers);
-	return err;
-}
-
-static enum err read_labels(const struct fields_file *f, yaml_node_t *node, void *base)
-{
-	struct task *t = base;
-	yaml_node_item_t *items = NULL;
-	size_t count = 0;
-	enum err err = fields_list(f, node, "labels", &items, &count);
-	if (err)
-		return err;
-	if (count < 2)
-		return fields_fail(f, node, "there must be at least two labels; here %s",
-				   count ? "is one" : "are none");
-	if (count > LABEL_COUNT_MAX)
-		return fields_fail(f, node, "%zu labels, more than the %d allowed", count,
-				   LABEL_COUNT_MAX);
-	t->labels = calloc(count, sizeof *t->labels);
-	if (!t->labels)
-		return no_memory(f);
-	t->label_count = count;
-	for (size_t i = 0; i < count; i++) {
-		err = read_label(f, fields_node(f, items[i]), &t->labels[i]);
-		if (err)
-			return err;
-	}
-	return check_labels(f, t, items);
 }
 
 static enum err read_input(const struct fields_file *f, yaml_node_t *node, void *base)
@@ -319,48 +162,6 @@ static enum err read_input(const struct fields_file *f, yaml_node_t *node, void 
 	return err;
 }
 
-static enum err read_price(const struct fields_file *f, yaml_node_t *node, void *base)
-{
-	struct field_set set = {price_fields, COUNT(price_fields), base};
-	return fields_read(f, node, "\"usd_per_million\"", &set, 1);
-}
-
-static enum err check_llm(const struct fields_file *f, const yaml_node_t *node, struct task_llm *l)
-{
-	if (!l->own.url || !*l->own.url)
-		return fields_fail(f, node,
-				   "\"llm\" has no \"url\"; give the address of an "
-				   "OpenAI-compatible server, https://.../v1");
-	if (!l->own.model || !*l->own.model)
-		return fields_fail(f, node, "\"llm\" has no \"model\"; give the model's name");
-	bool scheme =
-	    strncmp(l->own.url, "http://", 7) == 0 || strncmp(l->own.url, "https://", 8) == 0;
-	if (!scheme || has_control(l->own.url) || strchr(l->own.url, ' '))
-		return fields_fail(f, node, "\"url\" is %s; it must begin with http:// or https://",
-				   l->own.url);
-	for (size_t size = strlen(l->own.url); size > 8 && l->own.url[size - 1] == '/'; size--)
-		l->own.url[size - 1] = '\0';
-	/* An empty name stands for no key, so that a round can take it back. */
-	if (l->own.key_env && !*l->own.key_env) {
-		free(l->own.key_env);
-		l->own.key_env = NULL;
-	}
-	const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-	if (l->own.key_env && strspn(l->own.key_env, allowed) != strlen(l->own.key_env))
-		return fields_fail(f, node,
-				   "\"key_env\" must be the name of an environment "
-				   "variable, such as OPENAI_API_KEY; never the key itself");
-	return ERR_OK;
-}
-
-static enum err read_llm(const struct fields_file *f, yaml_node_t *node, void *base)
-{
-	struct task *t = base;
-	struct field_set set = {llm_fields, COUNT(llm_fields), &t->llm};
-	enum err err = fields_read(f, node, "\"llm\"", &set, 1);
-	return err ? err : check_llm(f, node, &t->llm);
-}
-
 static enum err read_generate(const struct fields_file *f, yaml_node_t *node, void *base)
 {
 	struct task *t = base;
@@ -374,7 +175,7 @@ static enum err round_init(const struct fields_file *f, const struct task *t, si
 {
 	struct task_llm llm;
 	if (task_llm_copy(&t->llm, &llm) != ERR_OK)
-		return no_memory(f);
+		return task_no_memory(f);
 	*ret_round = (struct task_round){
 	    .llm = llm,
 	    .shots = SHOTS_DEFAULT,
@@ -385,10 +186,10 @@ static enum err round_init(const struct fields_file *f, const struct task *t, si
 
 static enum err rounds_init(const struct fields_file *f, struct task *t, size_t count)
 {
-	assert(t->llm.own.url && t->llm.own.model);
+	assert(t->llm.endpoints.count > 0 || (t->llm.own.url && t->llm.own.model));
 	t->rounds = calloc(count, sizeof *t->rounds);
 	if (!t->rounds)
-		return no_memory(f);
+		return task_no_memory(f);
 	for (size_t i = 0; i < count; i++) {
 		enum err err = round_init(f, t, i, &t->rounds[i]);
 		if (err)
@@ -398,21 +199,18 @@ static enum err rounds_init(const struct fields_file *f, struct task *t, size_t 
 	return ERR_OK;
 }
 
-static enum err read_round(const struct fields_file *f, yaml_node_t *node, size_t number,
-			   struct task_round *r)
+static enum err read_round(const struct fields_file *f, yaml_node_t *node, const struct task *t,
+			   size_t number, struct task_round *r)
 {
-	struct field_set sets[] = {
-	    {round_fields, COUNT(round_fields), r},
-	    {llm_fields, COUNT(llm_fields), &r->llm},
-	};
-	enum err err = fields_read(f, node, "a round", sets, COUNT(sets));
+	const struct field_set set = {round_fields, COUNT(round_fields), r};
+	enum err err = task_llm_read(f, node, "a round", &set, t, &r->llm);
 	if (err)
 		return err;
 	if (number == 0 && r->relabel < 1.0)
 		return fields_fail(f, node,
 				   "the first round asks for every sample; give "
 				   "\"relabel\" in later rounds alone");
-	return check_llm(f, node, &r->llm);
+	return ERR_OK;
 }
 
 static enum err read_rounds(const struct fields_file *f, yaml_node_t *node, void *base)
@@ -434,8 +232,108 @@ static enum err read_rounds(const struct fields_file *f, yaml_node_t *node, void
 	t->early_stop = false;
 	err = rounds_init(f, t, count);
 	for (size_t i = 0; i < count && !err; i++)
-		err = read_round(f, fields_node(f, items[i]), i, &t->rounds[i]);
+		err = read_round(f, fields_node(f, items[i]), t, i, &t->rounds[i]);
 	return err;
+}
+
+static enum err read_usd(const struct fields_file *f, yaml_node_t *node, void *base)
+{
+	return fields_nano(f, node, "usd", &((struct task_budget *)base)->nano_usd);
+}
+
+static enum err read_budget(const struct fields_file *f, yaml_node_t *node, void *base)
+{
+	struct task *t = base;
+	struct field_set set = {budget_fields, COUNT(budget_fields), &t->budget};
+	enum err err = fields_read(f, node, "\"budget\"", &set, 1);
+	if (!err && !t->budget.nano_usd && !t->budget.tokens && !t->budget.requests)
+		err = fields_fail(f, node,
+				  "\"budget\" is empty; give usd, tokens or requests, or remove "
+				  "it");
+	return err;
+}
+
+static enum err read_cache(const struct fields_file *f, yaml_node_t *node, void *base)
+{
+	struct task *t = base;
+	if (node->type != YAML_MAPPING_NODE)
+		return fields_bool(f, node, "cache", &t->cache);
+	uint64_t mib = 0;
+	static const struct field fields[] = {
+	    {.name = "mib",
+	     .type = FIELD_UINT64,
+	     .min = 1,
+	     .max = 1 << 20,
+	     .required = "or say off"},
+	};
+	struct field_set set = {fields, COUNT(fields), &mib};
+	enum err err = fields_read(f, node, "\"cache\"", &set, 1);
+	if (!err)
+		t->cache_bytes_max = mib << 20;
+	return err;
+}
+
+static enum err read_prompt(const struct fields_file *f, yaml_node_t *node, void *base)
+{
+	struct task *t = base;
+	struct field_set set = {prompt_fields, COUNT(prompt_fields), &t->prompt};
+	enum err err = fields_read(f, node, "\"prompt\"", &set, 1);
+	char **const texts[] = {&t->prompt.system, &t->prompt.user, &t->prompt.generate_system,
+				&t->prompt.generate_user};
+	uint32_t *const lines[] = {&t->prompt.line_system, &t->prompt.line_user,
+				   &t->prompt.line_generate_system, &t->prompt.line_generate_user};
+	static_assert(COUNT(texts) == COUNT(prompt_fields) && COUNT(lines) == COUNT(texts),
+		      "a line for each template");
+	for (size_t i = 0; i < COUNT(texts) && !err; i++) {
+		const yaml_node_t *value = fields_value(f, node, prompt_fields[i].name);
+		if (value && !**texts[i])
+			err = fields_fail(f, value, "\"%s\" is empty; remove it for freeal's own",
+					  prompt_fields[i].name);
+		else if (value)
+			*lines[i] = (uint32_t)value->start_mark.line + 1;
+	}
+	return err;
+}
+
+static const char *unpriced(const struct task_endpoint *e)
+{
+	return e->priced ? NULL : e->name ? e->name : e->model;
+}
+
+/* One of an LLM's endpoints without a price; NULL: there is none. */
+static const char *llm_unpriced(const struct task *t, const struct task_llm *l)
+{
+	if (l->endpoints.count == 0)
+		return unpriced(&l->own);
+	for (size_t n = 0; n < l->endpoints.count; n++) {
+		for (size_t i = 0; i < t->endpoint_count; i++) {
+			const char *name = t->endpoints[i].name;
+			if (strcmp(name, l->endpoints.items[n]) == 0 && !t->endpoints[i].priced)
+				return name;
+		}
+	}
+	return NULL;
+}
+
+/* Money can be counted only where there are prices. */
+static enum err check_prices(const struct fields_file *f, const yaml_node_t *root,
+			     const struct task *t)
+{
+	if (t->budget.nano_usd == 0)
+		return ERR_OK;
+	const char *without = NULL;
+	for (size_t i = 0; i < t->round_count && !without; i++)
+		without = llm_unpriced(t, &t->rounds[i].llm);
+	if (!without && t->augment.on)
+		without = llm_unpriced(t, &t->augment.llm);
+	if (!without && t->embeddings.endpoint.url)
+		without = unpriced(&t->embeddings.endpoint);
+	if (!without)
+		return ERR_OK;
+	return fields_fail(f, fields_value(f, root, "budget"),
+			   "\"usd\" can't be kept without the price of %s; give its "
+			   "usd_per_million: {in: ..., out: ...} (0 where it is free)",
+			   without);
 }
 
 enum err task_read(const struct fields_file *f, yaml_node_t *root, struct task *t)
@@ -444,5 +342,5 @@ enum err task_read(const struct fields_file *f, yaml_node_t *root, struct task *
 	enum err err = fields_read(f, root, "the task file", &set, 1);
 	if (!err && t->round_count == 0)
 		err = rounds_init(f, t, ROUNDS_DEFAULT);
-	return err;
+	return err ? err : check_prices(f, root, t);
 }

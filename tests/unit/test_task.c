@@ -40,7 +40,7 @@ static void test_all_keys(void **state)
 	    "model: {type: ngram, recipe: paper, folds: 4, epochs: 9}\n"
 	    "rounds:\n"
 	    "  - {shots: 8}\n"
-	    "  - {relabel: 0.3, model: gpt-4o, key_env: \"\", usd_per_million: {in: 5}}\n"
+	    "  - {relabel: 0.3, model: gpt-4o, key_env: \"\", usd_per_million: {in: 5, out: 9}}\n"
 	    "pool: 50\n"
 	    "generate: {demonstrations: 40, style_samples: 4}\n"
 	    "seed: 7\n");
@@ -74,7 +74,7 @@ static void test_all_keys(void **state)
 	assert_string_equal(t->rounds[1].llm.own.url, "https://api.openai.com/v1");
 	assert_null(t->rounds[1].llm.own.key_env);
 	assert_true(t->rounds[1].llm.own.usd_per_million_in == 5);
-	assert_true(t->rounds[1].llm.own.usd_per_million_out == 0.6);
+	assert_true(t->rounds[1].llm.own.usd_per_million_out == 9);
 	assert_int_equal(t->rounds[1].llm.max_tokens, 30);
 	assert_int_equal(t->pool, 50);
 	assert_int_equal(t->generate.demonstrations, 40);
@@ -183,7 +183,9 @@ static void test_errors(void **state)
 	    {LABELS, "1: the task file has no \"llm\"; give at least its url and model"},
 	    {LABELS LLM "colour: red\n",
 	     "3: unknown key \"colour\" in the task file; it may have: task, description, labels, "
-	     "input, llm, model, rounds, pool, generate, seed"},
+	     "input, endpoints, llm, model, rounds, pool, generate, budget, cache, prompt, "
+	     "embeddings, "
+	     "augment, seed"},
 	    {LABELS LLM LABELS, "3: the key \"labels\" stands twice in the task file; remove one"},
 	    {LABELS LLM "[a, b]: c\n", "3: a key in the task file is a list; it must be a word"},
 	    {"labels: [a]\n" LLM, "1: there must be at least two labels; here is one"},
@@ -221,7 +223,7 @@ static void test_errors(void **state)
 	    {LABELS "llm: {url: ftp://h, model: m}\n",
 	     "2: \"url\" is ftp://h; it must begin with http:// or https://"},
 	    {LABELS "llm: {url: http://h, model: m, key: abc}\n",
-	     "2: unknown key \"key\" in \"llm\"; it may have: url, model, key_env, "},
+	     "2: \"key\": a key must not stand in a task file, which is copied and shown; put "},
 	    {LABELS "llm: {url: http://h, model: m, key_env: sk-1234}\n",
 	     "2: \"key_env\" must be the name of an environment variable, such as "
 	     "OPENAI_API_KEY; "},
@@ -236,7 +238,7 @@ static void test_errors(void **state)
 	    {LABELS "llm: {url: http://h, model: m, usd_per_million: 3}\n",
 	     "2: \"usd_per_million\" is a single value; it must be a mapping"},
 	    {LABELS "llm: {url: http://h, model: m, usd_per_million: {input: 3}}\n",
-	     "2: unknown key \"input\" in \"usd_per_million\"; it may have: in, out"},
+	     "2: unknown key \"input\" in \"usd_per_million\"; it may have: in, cached, out"},
 	    {LABELS LLM "model: {type: bert}\n", "3: \"type\" must be one of: ngram, encoder"},
 	    {LABELS LLM "model: {type: encoder}\n",
 	     "3: a model of type encoder has no \"path\"; give the folder of a "},
