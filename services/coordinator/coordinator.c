@@ -70,6 +70,7 @@ void coordinator_peer_forget(struct coordinator *c, uint32_t number)
 	static_assert(PEER_COUNT_MAX == LEASE_NOBODY, "a number for nobody");
 	lease_orphan(c->leases, number);
 	holders_lose(c->holders, peer_get(c->peers, number)->epoch, c->now_ms + c->ttr_ms);
+	grants_leave(c, peer_get(c->peers, number), false);
 	peer_remove(c->peers, number);
 }
 
@@ -467,6 +468,8 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 	enum err e = made ? ERR_OK : ERR_NO_MEMORY;
 	if (!e)
 		e = project_open(c, config, msg);
+	if (!e)
+		e = grants_open(c);
 	if (!e && config->endpoint)
 		e = bus_open(c, config, msg);
 	if (e) {
@@ -491,6 +494,7 @@ void coordinator_close(struct coordinator *c)
 	lease_table_free(c->leases);
 	peer_table_free(c->peers);
 	holders_free(c->holders);
+	grants_close(c);
 	inbox_free(c->inbox);
 	socket_free(c->socket);
 	if (c->zmq)

@@ -2,8 +2,9 @@
  * The coordinator's state, shared by the files that act on it from the loop's thread:
  *
  *   loop      one turn: receive, serve, advance, commit, answer, lease
+ *   message   what workers say
  *   phase     what happens when a phase begins and ends       pool     the demonstrations
- *   dispatch  orders for leased work
+ *   dispatch  orders for leased work            grant    shares of the endpoints' limits
  *   result    what comes back
  *   pull      streams pulled from workers        feed   streams served to them
  *   recall    kept replies looked up for annotators
@@ -26,6 +27,7 @@
 #include "coordinator/lease.h"
 #include "coordinator/peer.h"
 #include "coordinator/round.h"
+#include "coordinator/share.h"
 #include "coordinator/tables.h"
 #include "proto/stream.pb-c.h"
 #include "wire/folder_stream.h"
@@ -108,6 +110,9 @@ struct coordinator {
 	struct lease_table *leases;
 	struct peer_table *peers;
 	struct holders *holders; /* under meta "holders" */
+	struct share **shares;	 /* by endpoint; NULL: it has no limits */
+	const Freeal__Llm
+	    *grants_llm; /* peers' `usable` is about its endpoints; NULL: about none */
 	struct pending_pull pending;
 	Freeal__Pool *pool;	     /* of state.pool_version; NULL */
 	struct folder_writer *model; /* the model that is being pulled; NULL */
@@ -166,6 +171,9 @@ uint64_t coordinator_requests_left(const struct coordinator *c);
 /* Copy of the status for an HTTP thread; free it. NULL: not yet, or no memory. */
 char *coordinator_status(struct coordinator *c);
 
+/* message.c */
+void message_take(struct coordinator *c, const struct peer_id *from, const Freeal__Envelope *e);
+
 /* phase.c: goes on to the next phases as far as their work is settled. */
 void phase_advance(struct coordinator *c);
 /* A worker lacks something that an earlier phase made: goes back there, a few times in one
@@ -183,6 +191,8 @@ enum err pool_selected_put(struct coordinator *c, const Freeal__SelectResult *se
 void dispatch_leases(struct coordinator *c);
 /* Who does the work of the phase; NONE: nobody. */
 Freeal__Role dispatch_role(Freeal__Phase phase);
+/* The LLM that the phase asks; NULL: none. */
+const Freeal__Llm *dispatch_llm(const struct coordinator *c);
 /* GENERATE of a project whose model is an encoder: asking begins once a trainer has said that it
  * can train it. */
 bool dispatch_waits_for_trainer(const struct coordinator *c);
@@ -211,6 +221,18 @@ bool note_work_next(struct coordinator *c, uint32_t peer, uint64_t *ret_index,
 		    uint32_t *ret_attempt);
 /* The work's lease has ended: true where it waits for its note's holder. */
 bool note_work_return(struct coordinator *c, uint64_t index, uint32_t attempt);
+
+/* grant.c */
+enum err grants_open(struct coordinator *c) WARN_UNUSED;
+void grants_close(struct coordinator *c);
+/* An annotator takes part in the shares, or is to hear its grants again. */
+void grants_join(struct coordinator *c, const struct peer *p);
+/* Its shares are free: at once, or when they have run out. */
+void grants_leave(struct coordinator *c, const struct peer *p, bool in_order);
+/* Sends those that are due. */
+void grants_send(struct coordinator *c);
+/* When grants_send may have some; UINT64_MAX: not by time alone. */
+uint64_t grants_next_ms(const struct coordinator *c);
 
 /* result.c */
 void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *result);

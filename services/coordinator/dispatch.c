@@ -66,6 +66,14 @@ Freeal__Role dispatch_role(Freeal__Phase phase)
 	}
 }
 
+const Freeal__Llm *dispatch_llm(const struct coordinator *c)
+{
+	if (dispatch_role(c->state.phase) != FREEAL__ROLE__ANNOTATOR)
+		return NULL;
+	return c->state.phase == FREEAL__PHASE__AUGMENT_PHASE ? c->project->augment->llm
+							      : coordinator_round_config(c)->llm;
+}
+
 /* Style samples are a draw by seed and class, the same after a restart. */
 static enum err order_generate(struct coordinator *c, struct order *o)
 {
@@ -374,7 +382,7 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 
 static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct peer *p)
 {
-	if (p->role == FREEAL__ROLE__ANNOTATOR && !p->kept)
+	if (p->role == FREEAL__ROLE__ANNOTATOR && !(p->kept && p->usable))
 		return 0;
 	uint32_t held = lease_count_of(c->leases, number);
 	return p->credit > held ? p->credit - held : 0;

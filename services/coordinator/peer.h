@@ -24,6 +24,7 @@ struct peer {
 	uint64_t heard_ms;
 	uint64_t done, total; /* progress of its job */
 	bool kept;	      /* on record as one that may hold leases */
+	bool usable;	      /* it may send to an endpoint that is asked now */
 	bool blocked;
 	char reason[PEER_REASON_BYTES]; /* why blocked */
 };

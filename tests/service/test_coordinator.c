@@ -28,6 +28,12 @@ static const char task[] = "task: t\n"
 			   "labels: [zero, one]\n"
 			   "llm: {url: http://127.0.0.1:1/v1, model: m}\n"
 			   "rounds: [{shots: 0}]\n";
+/* With limits for all annotators together. */
+static const char limited_task[] = "task: t\n"
+				   "labels: [zero, one]\n"
+				   "llm: {url: http://127.0.0.1:1/v1, model: m, concurrency: 6,\n"
+				   "      requests_per_minute: 60}\n"
+				   "rounds: [{shots: 0}]\n";
 
 struct bench {
 	char dir[64], endpoint[96];
@@ -39,7 +45,8 @@ struct bench {
 	struct worker *annotator;
 	bool answer;	 /* leases are answered at once */
 	int answers_max; /* behind so many the others are held; 0: none is */
-	int leases, welcomes;
+	int leases, welcomes, grants;
+	bool limited; /* no lease may come before a grant */
 	uint8_t project_id[16];
 	uint64_t last_item;
 	uint32_t last_attempt;
@@ -211,11 +218,24 @@ static void lease_take(void *context, const Freeal__Work *work)
 {
 	struct bench *b = context;
 	b->leases++;
+	assert_true(!b->limited || b->grants > 0);
 	b->last_item = work->name->item;
 	b->last_attempt = work->attempt;
 	if (b->answer && (!b->answers_max || b->leases <= b->answers_max))
 		annotation_send(b, work->name->round, work->name->item,
 				(uint32_t)(work->name->item % 2));
+}
+
+static void grant_take(void *context, const Freeal__Grant *grant)
+{
+	struct bench *b = context;
+	b->grants++;
+	assert_int_equal(grant->endpoint, 0);
+	assert_int_equal(grant->limits, 1 | 4);
+	assert_int_equal(grant->requests_per_minute, 60);
+	assert_int_equal(grant->concurrency, 6);
+	assert_int_equal(grant->ttl_ms, 10000);
+	assert_in_range(grant->project_version, 1, 2);
 }
 
 /* Kept replies come in the order of the keys. */
@@ -243,6 +263,7 @@ static struct worker *worker_make(struct bench *b, Freeal__Role role,
 {
 	struct worker_handler handler = {.project = project_take,
 					 .lease = lease,
+					 .grant = grant_take,
 					 .other = recalled_take,
 					 .refused = refusal_fail,
 					 .context = b};
@@ -272,7 +293,7 @@ static void workers_run(struct bench *b, uint32_t credit, bool (*done)(struct be
 	}
 }
 
-static int bench_make(void **state)
+static int bench_make_with(void **state, const char *task_text)
 {
 	struct bench *b = calloc(1, sizeof *b);
 	*state = b;
@@ -280,12 +301,22 @@ static int bench_make(void **state)
 	if (!mkdtemp(b->dir))
 		return -1;
 	snprintf(b->endpoint, sizeof b->endpoint, "ipc://%s/bus", b->dir);
-	file_put(b->dir, "task.yaml", task);
+	file_put(b->dir, "task.yaml", task_text);
 	b->context = zmq_ctx_new();
 	coordinator_start(b);
 	b->annotator = worker_make(b, FREEAL__ROLE__ANNOTATOR, lease_take);
 	b->trainer = worker_make(b, FREEAL__ROLE__TRAINER, trainer_lease_take);
 	return 0;
+}
+
+static int bench_make(void **state)
+{
+	return bench_make_with(state, task);
+}
+
+static int limited_bench_make(void **state)
+{
+	return bench_make_with(state, limited_task);
 }
 
 static int bench_free(void **state)
@@ -381,6 +412,22 @@ static void acknowledged_annotations_survive_a_kill(void **state)
 	assert_int_equal(labelled(b), SAMPLES);
 	/* Nothing that was acknowledged was leased again. */
 	assert_in_range(b->leases, SAMPLES, SAMPLES + before - kept);
+}
+
+/* Who may send how much is said before anything is leased, and again after a restart. */
+static void limits_are_granted(void **state)
+{
+	struct bench *b = *state;
+	b->limited = true;
+	samples_post(b);
+	workers_run(b, 4, one_is_leased);
+	assert_int_equal(b->grants, 1);
+	coordinator_kill(b, SIGKILL, NULL);
+	coordinator_start(b);
+	b->leases = b->grants = 0;
+	/* It still holds four. */
+	workers_run(b, 4, one_is_leased);
+	assert_int_equal(b->grants, 1);
 }
 
 static bool six_are_leased(struct bench *b)
@@ -619,6 +666,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(acknowledged_annotations_survive_a_kill, bench_make,
 					    bench_free),
+	    cmocka_unit_test_setup_teardown(limits_are_granted, limited_bench_make, bench_free),
 	    cmocka_unit_test_setup_teardown(samples_that_come_while_the_llm_is_asked, bench_make,
 					    bench_free),
 	    cmocka_unit_test_setup_teardown(stops_on_sigterm, bench_make, bench_free),
