@@ -32,6 +32,7 @@ void annotator_free(struct annotator *a)
 		return;
 	for (size_t i = 0; i < QUEUE_COUNT; i++)
 		queue_done(&a->queues[i]);
+	lookups_done(a);
 	while (a->in_flight > 0) {
 		struct call *call = a->flying[a->in_flight - 1];
 		call_landed(a, call);
@@ -110,6 +111,7 @@ void status_send(struct annotator *a)
 	status.requests = a->requests;
 	status.retries = a->retries;
 	status.limited = a->limited;
+	status.recalled = a->recalled;
 	worker_status(a->worker, &status);
 	a->status_due_ms = a->now_ms + STATUS_MS;
 	a->dirty = true;
@@ -209,6 +211,7 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 	struct annotator *a = context;
 	const Freeal__Project *p = welcome->project;
 	if (a->project && p && p->version == a->project->version) {
+		recall_again(&a->recall);
 		status_send(a); /* it may be another coordinator process */
 		return;
 	}
@@ -231,6 +234,7 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 		while (!queue_llm(a, i) && queue_count(&a->queues[i]) > 0)
 			ask_return(a, queue_pop(&a->queues[i], UINT64_MAX), "the round is gone");
 	}
+	lookups_renew(a);
 	if (!queue_llm(a, a->queue))
 		a->queue = 0;
 	log_info("project", "task=\"%s\" version=%llu labels=%zu rounds=%zu", copy->task,
@@ -254,14 +258,16 @@ void annotator_lease(void *context, const Freeal__Work *work)
 		return;
 	}
 	a->queue = queue_of(a, work->name);
-	queue_push(&a->queues[a->queue], ask);
+	ask_put(a, ask);
 }
 
 void annotator_cancel(void *context, const Freeal__WorkName *name)
 {
 	struct annotator *a = context;
-	if (a->project)
+	if (a->project) {
 		ask_free(queue_remove(&a->queues[queue_of(a, name)], name));
+		ask_free(lookup_remove(a, name));
+	}
 	/* One in flight ends by itself; its answer is paid for and handed over. */
 	a->dirty = true;
 }
@@ -271,4 +277,13 @@ void annotator_pool(void *context, const Freeal__Pool *pool)
 	struct annotator *a = context;
 	if (pools_add(&a->pools, pool) != ERR_OK)
 		log_error("pool_lost", "version=%llu", (unsigned long long)pool->version);
+}
+
+void annotator_other(void *context, const Freeal__Envelope *envelope)
+{
+	struct annotator *a = context;
+	if (envelope->body_case != FREEAL__ENVELOPE__BODY_RECALLED || !a->project)
+		return;
+	lookups_take(a, envelope->recalled);
+	a->dirty = true;
 }

@@ -10,6 +10,8 @@
 #include "annotator/lane.h"
 #include "annotator/pools.h"
 #include "annotator/queue.h"
+#include "annotator/recall.h"
+#include "annotator/understand.h"
 #include "base/limits.h"
 #include "llm/answer.h"
 
@@ -27,10 +29,11 @@ struct annotator {
 	struct lane **lanes; /* by position in the project's endpoints */
 	uint32_t lane_count;
 	struct queue queues[QUEUE_COUNT];
+	struct recall recall; /* asks that wait for kept replies */
 	uint32_t queue;	      /* of the newest lease */
 	struct call **flying; /* in no order */
 	uint32_t in_flight;
-	uint64_t requests, retries, limited, done;
+	uint64_t requests, retries, limited, recalled, done;
 	uint64_t status_due_ms;
 	uint64_t now_ms;
 	bool dirty;
@@ -52,6 +55,21 @@ void ask_return(struct annotator *a, struct ask *ask, const char *reason);
  * that one work can't stop the run: `reason` is the annotation's then. */
 void ask_failed(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
 		const char *reason, const char *error);
+/* settle.c: what becomes of an ask with an answer. */
+void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
+	       const struct meaning *m);
+
+/* lookup.c: puts an ask's question, first to the kept replies, then to the servers. */
+void ask_put(struct annotator *a, struct ask *ask);
+/* Makes sure that the ask's key is that of its question to this endpoint; false: it can't be
+ * kept. */
+bool ask_key_set(struct annotator *a, struct ask *ask, const struct lane *lane);
+void lookups_take(struct annotator *a, const Freeal__Recalled *recalled);
+/* Another project: what waits is another question now. */
+void lookups_renew(struct annotator *a);
+struct ask *lookup_remove(struct annotator *a, const Freeal__WorkName *name);
+void lookups_done(struct annotator *a);
+
 /* A call is under way; it has come back; all has been done about it, and it is freed. */
 void call_flies(struct annotator *a, struct call *call);
 void call_landed(struct annotator *a, struct call *call);

@@ -4,6 +4,7 @@
 #ifndef FREEAL_ANNOTATOR_ASK_H
 #define FREEAL_ANNOTATOR_ASK_H
 
+#include "llm/key.h"
 #include "proto/work.pb-c.h"
 
 #include <stdbool.h>
@@ -11,20 +12,35 @@
 
 #define ASK_ENDPOINT_NONE UINT32_MAX
 
+/* A server's reply that is to be kept. */
+struct ask_reply {
+	struct ask_reply *next;
+	struct key key;
+	size_t size;
+	char body[];
+};
+
 struct ask {
-	struct ask *next;    /* in its queue */
-	Freeal__Work *work;  /* owned */
-	uint32_t ask_no;     /* from 1; grows when an answer is unusable */
-	uint32_t tries;	     /* failed requests of this ask */
-	uint64_t due_ms;     /* not to be sent before */
-	uint64_t first_ms;   /* when it was first sent; 0: not yet */
-	uint32_t avoid;	     /* endpoint that failed it last, if there is another; or NONE */
-	bool alone;	     /* not in one request with others: such a request was rejected */
+	struct ask *next;   /* in its queue */
+	Freeal__Work *work; /* owned */
+	uint32_t ask_no;    /* from 1; grows when an answer is unusable */
+	uint32_t tries;	    /* failed requests of this ask */
+	uint64_t due_ms;    /* not to be sent before */
+	uint64_t first_ms;  /* when it was first sent; 0: not yet */
+	uint32_t avoid;	    /* endpoint that failed it last, if there is another; or NONE */
+	bool alone;	    /* not in one request with others: such a request was rejected */
+	uint32_t keyed;	    /* the endpoint whose question `key` is of; or NONE */
+	struct key key;
+	struct ask_reply *replies; /* go with the result, whatever it is */
+	size_t reply_bytes;
 	Freeal__Usage usage; /* of all its requests */
 };
 
 /* A copy of the work; NULL: no memory. */
 struct ask *ask_new(const Freeal__Work *work);
 void ask_free(struct ask *a);
+
+/* Notes the reply to its question, as far as there is room: it is an economy. */
+void ask_reply_add(struct ask *a, const struct key *key, const void *body, size_t size);
 
 #endif

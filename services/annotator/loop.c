@@ -41,6 +41,11 @@ static void on_pool(void *context, const Freeal__Pool *pool)
 	annotator_pool(((struct loop *)context)->annotator, pool);
 }
 
+static void on_other(void *context, const Freeal__Envelope *envelope)
+{
+	annotator_other(((struct loop *)context)->annotator, envelope);
+}
+
 static void on_refused(void *context, const char *reason)
 {
 	struct loop *l = context;
@@ -63,6 +68,7 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 	    .lease = on_lease,
 	    .cancel = on_cancel,
 	    .pool = on_pool,
+	    .other = on_other,
 	    .refused = on_refused,
 	    .context = l,
 	};

@@ -5,11 +5,34 @@
 
 #include <stdlib.h>
 
+/* The replies behind the result, as far as there is memory. */
+static Freeal__KeptReply **replies_list(const struct ask *a, size_t *ret_count)
+{
+	size_t count = 0;
+	for (const struct ask_reply *r = a->replies; r; r = r->next)
+		count++;
+	Freeal__KeptReply **list =
+	    count ? calloc(count, sizeof *list + sizeof(Freeal__KeptReply)) : NULL;
+	Freeal__KeptReply *replies = list ? (Freeal__KeptReply *)(list + count) : NULL;
+	size_t n = 0;
+	for (const struct ask_reply *r = a->replies; list && r; r = r->next, n++) {
+		freeal__kept_reply__init(&replies[n]);
+		replies[n].key =
+		    (ProtobufCBinaryData){sizeof r->key.bytes, (uint8_t *)r->key.bytes};
+		replies[n].body = (ProtobufCBinaryData){r->size, (uint8_t *)r->body};
+		list[n] = &replies[n];
+	}
+	*ret_count = n;
+	return list;
+}
+
 static void result_send(struct worker *w, struct ask *a, Freeal__Result *r)
 {
 	r->name = a->work->name;
 	r->attempt = a->work->attempt;
+	r->replies = replies_list(a, &r->n_replies);
 	enum err e = worker_result(w, r);
+	free(r->replies);
 	/* Late answers and second ones are the worker's matter; without memory the lease
 	 * runs out and the work is leased again. */
 	if (e == ERR_NO_MEMORY)

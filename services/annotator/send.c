@@ -115,6 +115,7 @@ static void call_send(struct annotator *a, struct call *call)
 		call_not_written(a, call, &msg);
 		return;
 	}
+	call->keyed = call->ask_count == 1 && ask_key_set(a, call->asks[0], l);
 	call->probe = l->throttle.blocked;
 	if (call->probe)
 		throttle_probe_sent(&l->throttle, a->now_ms);
@@ -212,6 +213,8 @@ uint64_t annotator_pump(struct annotator *a)
 		uint64_t queue_ms = queue_count(&a->queues[i]) > 0 ? queue_send(a, i) : UINT64_MAX;
 		due_ms = queue_ms < due_ms ? queue_ms : due_ms;
 	}
+	uint64_t recall_ms = recall_pump(&a->recall, a->worker, a->now_ms);
+	due_ms = recall_ms < due_ms ? recall_ms : due_ms;
 	worker_credit_set(a->worker, credit_of(a));
 	worker_progress_set(a->worker, a->done, 0);
 	if (a->project && a->now_ms >= a->status_due_ms && a->in_flight > 0)

@@ -1,7 +1,6 @@
 #include "annotator/annotator_impl.h"
 
 #include "annotator/result.h"
-#include "annotator/understand.h"
 #include "base/log.h"
 #include "llm/price.h"
 
@@ -57,13 +56,13 @@ static void ask_anew(struct annotator *a, struct ask *ask)
 {
 	ask->tries = 0;
 	ask->due_ms = 0;
-	queue_push(home_of(a, ask), ask);
+	ask_put(a, ask);
 }
 
 /* What becomes of an ask whose call was answered. Unusable: it is asked once more while it
  * may be. */
-static void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
-		      const struct meaning *m)
+void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
+	       const struct meaning *m)
 {
 	switch (m->fate) {
 	case FATE_DONE:
@@ -95,6 +94,8 @@ static void call_answered(struct annotator *a, const struct landing *at)
 	struct call *c = at->call;
 	struct meaning meanings[CALL_ASKS_MAX];
 	struct understanding u = understanding_of(a);
+	if (c->keyed)
+		ask_reply_add(c->asks[0], &c->asks[0]->key, at->reply->body, at->reply->body_size);
 	understand(&u, c, &at->answer, meanings);
 	for (uint32_t i = 0; i < c->ask_count; i++) {
 		struct ask *ask = c->asks[i];

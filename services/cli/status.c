@@ -14,6 +14,21 @@
 #define STATUS_BYTES_MAX (64u << 10)
 #define STATUS_WIDTH 1000
 
+/* What kept replies saved, and late answers that named another label. */
+static void print_cache(const json_t *status, struct buf *out)
+{
+	const json_t *cache = json_object_get(status, "cache");
+	long long replies = json_integer_value(json_object_get(cache, "replies"));
+	long long other = json_integer_value(json_object_get(status, "disagreements"));
+	if (replies > 0)
+		buf_printf(out,
+			   "  kept replies: %lld (%.1f MiB); %lld questions answered by them\n",
+			   replies, json_number_value(json_object_get(cache, "bytes")) / (1 << 20),
+			   (long long)json_integer_value(json_object_get(cache, "recalled")));
+	if (other > 0)
+		buf_printf(out, "  answers that came late and disagree: %lld\n", other);
+}
+
 static void print_state(const json_t *status, bool running, struct buf *out)
 {
 	const char *key;
@@ -53,6 +68,7 @@ static void status_print(const json_t *status, bool running)
 	struct buf text;
 	buf_init(&text, STATUS_BYTES_MAX);
 	progress_block(status, STATUS_WIDTH, &text);
+	print_cache(status, &text);
 	print_state(status, running, &text);
 	(void)fputs(buf_str(&text), stdout);
 	buf_done(&text);
