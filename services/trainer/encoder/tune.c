@@ -19,8 +19,9 @@ double tune_rate(uint32_t hidden)
 }
 
 /*
- * Steps for a class: on few rows, held-out labels were likeliest after about so many; with two
- * classes twice as many made the model too sure, with ten half as many left it undecided.
+ * On a few hundred rows held-out labels were likeliest after 50 steps with two classes, 100 with
+ * six where 40 % of the labels were wrong, and 300 (the most tried) with ten. Half as many left
+ * the model undecided; with two and with six, two to three times as many made it too sure.
  */
 #define CLASS_STEPS 40u
 
