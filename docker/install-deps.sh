@@ -6,7 +6,8 @@
 #	base    what docker/base-image.sh needs where no registry answers
 #	mpi     what a build with -DWITH_MPI=ON needs besides
 #	test    what the tests and benchmarks need besides
-# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|mpi|test ...
+#	bench   the web server that the benchmark "annotator" asks
+# Does nothing where all are there. Usage: docker/install-deps.sh run|build|image|base|mpi|test|bench ...
 set -eu
 
 # A|B: one of them, the first that there is.
@@ -19,8 +20,9 @@ image="tini"
 base="debootstrap"
 mpi="libopenmpi-dev openmpi-bin"
 test="ca-certificates curl git libcmocka-dev procps python3 python3-venv sqlite3"
+bench="libnginx-mod-http-echo nginx"
 
-[ $# -gt 0 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 wanted=""
 for set in "$@"; do
 	case $set in
@@ -30,7 +32,8 @@ for set in "$@"; do
 	base) wanted="$wanted $base" ;;
 	mpi) wanted="$wanted $mpi" ;;
 	test) wanted="$wanted $build $test" ;;
-	*) echo "install-deps.sh: unknown set '$set': use run, build, image, base, mpi or test" >&2; exit 2 ;;
+	bench) wanted="$wanted $bench" ;;
+	*) echo "install-deps.sh: unknown set '$set': use run, build, image, base, mpi, test or bench" >&2; exit 2 ;;
 	esac
 done
 

@@ -22,6 +22,7 @@ if grep -q '^NEEDS_DATA = True' "$bench" && [ -z "${FREEAL_DATA:-}" ]; then
 fi
 
 docker/install-deps.sh run build test >&2
+[ "$name" != annotator ] || docker/install-deps.sh bench >&2
 mkdir -p build
 cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release >build/configure.log 2>&1 || {
 	cat build/configure.log >&2
