@@ -33,17 +33,23 @@ static void plan_apply(const Freeal__Model *m, uint64_t seed, struct tune_config
 	config->robust.seed = seed;
 }
 
+static bool plan_is_paper(const Freeal__Model *m)
+{
+	return strcmp(m->recipe, "paper") == 0;
+}
+
 struct tune_config plan_fold(const Freeal__Model *m, uint64_t seed)
 {
 	struct tune_config config = tune_config_fold();
 	plan_apply(m, seed, &config);
+	if (m->epochs || plan_is_paper(m))
+		config.epochs = config.epochs_min;
 	return config;
 }
 
 struct tune_config plan_final(const Freeal__Model *m, uint64_t seed)
 {
-	bool paper = strcmp(m->recipe, "paper") == 0;
-	struct tune_config config = paper ? tune_config_paper() : tune_config_default();
+	struct tune_config config = plan_is_paper(m) ? tune_config_paper() : tune_config_default();
 	plan_apply(m, seed, &config);
 	if (m->epochs)
 		config.epochs = m->epochs;

@@ -17,7 +17,8 @@ bool plan_is_encoder(const Freeal__Project *project);
 /* Sentence vectors come from an encoder or an embeddings endpoint, not from n-grams. */
 bool plan_has_vectors(const Freeal__Project *project);
 struct encoder_options plan_options(const Freeal__Model *m, uint32_t thread_count);
-/* The training of half of the samples, and the final one. */
+/* The training of half of the samples, and the final one. Epochs grow on few samples (tune_epochs)
+ * unless the task file says how many or the recipe is the paper's. */
 struct tune_config plan_fold(const Freeal__Model *m, uint64_t seed);
 struct tune_config plan_final(const Freeal__Model *m, uint64_t seed);
 

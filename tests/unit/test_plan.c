@@ -36,9 +36,10 @@ static void test_the_recipes_own_values(void **state)
 	assert_true(plan.paper);
 	assert_int_equal(plan.epochs, own.epochs);
 	assert_int_equal(tune_epochs(&plan, 100, 10), own.epochs);
-	own = tune_config_fold();
+	assert_int_equal(plan_fold(&m, 6).epochs, 1);
+	m.recipe = (char *)"default";
 	plan = plan_fold(&m, 6);
-	assert_int_equal(plan.epochs, own.epochs);
+	assert_int_equal(plan.epochs, 0);
 	assert_int_equal(tune_epochs(&plan, 8662 / 2, 2), 1);
 	assert_int_equal(tune_epochs(&plan, 2500 / 2, 10), 9);
 	assert_int_equal(plan.robust.seed, 6);
@@ -80,7 +81,7 @@ static void test_values_of_the_task_file(void **state)
 	plan = plan_fold(&m, 1);
 	assert_int_equal(plan.batch_rows, 9);
 	assert_true(plan.rate == 0.25);
-	assert_int_equal(plan.epochs, 0);
+	assert_int_equal(plan.epochs, 1);
 	assert_int_equal(plan_options(&m, 1).precision, PRECISION_FP32);
 	assert_int_equal(plan_options(&m, 1).frozen, 2);
 	m.precision = (char *)"bf16";
