@@ -11,6 +11,7 @@
 #include "mockllm/counts.h"
 #include "mockllm/mock.h"
 #include "mockllm/outcome.h"
+#include "mockllm/prefixes.h"
 #include "mockllm/rate.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct api_options {
 	FILE *record;		      /* gets one JSON line per chat request; NULL: none */
 	uint64_t requests_per_minute; /* 0: no limit */
 	uint64_t tokens_per_minute;
+	const char *strict; /* parameters that are refused, commas between them; NULL: none */
 };
 
 /* Strings are NULL where the request has none. */
@@ -44,6 +46,7 @@ struct api {
 	pthread_mutex_t lock; /* guards all below, the script and the record */
 	struct counts counts;
 	struct rate rate;
+	struct prefixes prefixes;
 };
 
 void api_init(struct api *api, const struct api_options *options);

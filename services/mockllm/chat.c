@@ -19,15 +19,45 @@ int chat_text_equal(struct chat_text a, struct chat_text b)
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* Jansson recurses on nesting up to its own limit of 2,048, which a thread's stack bears. */
-static enum err message_content(const json_t *message, struct chat_text *ret_content,
+/* The parts' texts one after the other; NULL where they aren't all texts. */
+static json_t *parts_join(const json_t *parts)
+{
+	size_t i;
+	const json_t *part;
+	struct buf joined;
+	buf_init(&joined, CHAT_BODY_MAX);
+	json_array_foreach(parts, i, part)
+	{
+		const char *type = json_string_value(json_object_get(part, "type"));
+		const json_t *text = json_object_get(part, "text");
+		if (!type || strcmp(type, "text") != 0 || !json_is_string(text)) {
+			buf_done(&joined);
+			return NULL;
+		}
+		buf_add(&joined, json_string_value(text), json_string_length(text));
+	}
+	json_t *string = buf_error(&joined) ? NULL : json_stringn(buf_str(&joined), joined.size);
+	buf_done(&joined);
+	return string;
+}
+
+/* Puts a string in the place of a list of parts. */
+static enum err message_content(json_t *message, struct chat_text *ret_content,
 				const char **ret_role, struct err_msg *msg)
 {
 	const json_t *role = json_object_get(message, "role");
 	const json_t *content = json_object_get(message, "content");
+	if (json_array_size(content) > 0) {
+		json_t *joined = parts_join(content);
+		if (!joined || json_object_set_new(message, "content", joined) != 0)
+			return err_set(msg, ERR_INVALID,
+				       "a list of parts must hold objects of type 'text'");
+		content = joined;
+	}
 	if (!json_is_string(role) || !json_is_string(content))
 		return err_set(msg, ERR_INVALID,
-			       "a message needs a string 'role' and a string 'content'");
+			       "a message needs a string 'role', and a string or a list of parts "
+			       "as 'content'");
 	*ret_role = json_string_value(role);
 	*ret_content = (struct chat_text){json_string_value(content), json_string_length(content)};
 	return ERR_OK;
@@ -76,6 +106,55 @@ static void examples_parse(struct chat_request *r)
 	r->examples_label = (struct chat_text){line, size - 2};
 }
 
+/* The line that begins at `*at`, without its end; `*at` moves behind it. */
+static struct chat_text line_next(struct chat_text t, size_t *at)
+{
+	const char *line = t.data + *at;
+	const char *end = memchr(line, '\n', t.size - *at);
+	size_t size = end ? (size_t)(end - line) : t.size - *at;
+	*at += size + (end != NULL);
+	return (struct chat_text){line, size};
+}
+
+/* `Label each of these N texts.`, then N times `### ID` and lines of text. */
+static enum err items_parse(struct chat_request *r, struct err_msg *msg)
+{
+	size_t at = 0;
+	size_t wanted;
+	if (!text_literal(r->text, &at, "Label each of these ") ||
+	    !text_number(r->text, &at, CHAT_ITEMS_MAX, &wanted) || wanted == 0 ||
+	    !text_literal(r->text, &at, " texts.\n"))
+		return ERR_OK;
+	struct chat_item *item = NULL;
+	while (at < r->text.size) {
+		struct chat_text line = line_next(r->text, &at);
+		if (line.size > 4 && memcmp(line.data, "### ", 4) == 0) {
+			if (r->item_count == wanted)
+				return err_set(msg, ERR_INVALID, "more than %zu texts", wanted);
+			item = &r->items[r->item_count++];
+			item->id = (struct chat_text){line.data + 4, line.size - 4};
+			item->text = (struct chat_text){r->text.data + at, 0};
+		} else if (item && line.size > 0) {
+			item->text.size = (size_t)(line.data + line.size - item->text.data);
+		}
+	}
+	if (r->item_count < wanted)
+		return err_set(msg, ERR_INVALID, "%zu texts were announced and %zu are there",
+			       wanted, r->item_count);
+	return ERR_OK;
+}
+
+static void system_read(struct chat_request *r, struct chat_text t)
+{
+	static const char candidates[] =
+	    "If you are not sure, name all labels that are possible, separated by commas.";
+	static const char reasoning[] = "end with a line \"Label: NAME\"";
+	if (memmem(t.data, t.size, candidates, sizeof candidates - 1))
+		r->asks_candidates = true;
+	if (memmem(t.data, t.size, reasoning, sizeof reasoning - 1))
+		r->asks_reasoning = true;
+}
+
 static enum err messages_parse(struct chat_request *r, const json_t *messages, struct err_msg *msg)
 {
 	size_t count = json_array_size(messages);
@@ -91,9 +170,9 @@ static enum err messages_parse(struct chat_request *r, const json_t *messages, s
 		if (e)
 			return e;
 		r->prompt_bytes += content.size;
-		if (strcmp(role, "system") == 0 || strcmp(role, "developer") == 0)
-			continue;
-		if (strcmp(role, "user") == 0) {
+		if (strcmp(role, "system") == 0 || strcmp(role, "developer") == 0) {
+			system_read(r, content);
+		} else if (strcmp(role, "user") == 0) {
 			pending = content;
 			has_pending = true;
 		} else if (strcmp(role, "assistant") == 0 && has_pending) {
@@ -121,7 +200,12 @@ enum err chat_request_parse(struct chat_request *ret_request, const char *body, 
 	r->root = NULL;
 	r->turn_count = 0;
 	r->examples_wanted = 0;
+	r->item_count = 0;
+	r->asks_candidates = false;
+	r->asks_reasoning = false;
 	r->prompt_bytes = 0;
+	/* Jansson recurses on nesting up to its own limit of 2,048, which a thread's stack bears.
+	 */
 	r->root = json_loadb(body ? body : "", size, JSON_ALLOW_NUL, &error);
 	if (!r->root)
 		return err_set(msg, ERR_INVALID, "the body is not JSON: %s", error.text);
@@ -129,14 +213,12 @@ enum err chat_request_parse(struct chat_request *ret_request, const char *body, 
 	const json_t *messages = json_object_get(r->root, "messages");
 	if (!json_is_string(model))
 		return err_set(msg, ERR_INVALID, "'model' must be a string");
-	if (json_is_true(json_object_get(r->root, "stream")))
-		return err_set(msg, ERR_INVALID, "this mock does not stream");
 	r->model = (struct chat_text){json_string_value(model), json_string_length(model)};
 	enum err e = messages_parse(r, messages, msg);
 	if (e)
 		return e;
 	examples_parse(r);
-	return ERR_OK;
+	return items_parse(r, msg);
 }
 
 void chat_request_done(struct chat_request *r)
@@ -160,62 +242,4 @@ void chat_string_write(struct buf *out, struct chat_text text)
 			buf_add(out, bytes, utf8_put(bytes, c));
 	}
 	buf_add_char(out, '"');
-}
-
-static size_t token_count(size_t bytes)
-{
-	return (bytes + 3) / 4;
-}
-
-struct chat_usage chat_usage(const struct chat_request *request, const struct chat_reply *reply)
-{
-	return (struct chat_usage){token_count(request->prompt_bytes),
-				   token_count(reply->content.size)};
-}
-
-uint64_t chat_cost(const struct chat_request *r)
-{
-	const json_t *max = json_object_get(r->root, "max_completion_tokens");
-	if (!json_is_integer(max))
-		max = json_object_get(r->root, "max_tokens");
-	json_int_t tokens = json_is_integer(max) ? json_integer_value(max) : CHAT_TOKENS_DEFAULT;
-	return token_count(r->prompt_bytes) + (tokens > 0 ? (uint64_t)tokens : 0);
-}
-
-void chat_reply_write(struct buf *out, const struct chat_request *request,
-		      const struct chat_reply *reply)
-{
-	struct chat_usage usage = chat_usage(request, reply);
-	buf_printf(out,
-		   "{\"id\":\"chatcmpl-mock-%llu\",\"object\":\"chat.completion\",\"created\":0,"
-		   "\"system_fingerprint\":\"%s (a mock, not a language model)\",\"model\":",
-		   reply->number, reply->id_prefix);
-	chat_string_write(out, request->model);
-	buf_add_str(out,
-		    ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
-	chat_string_write(out, reply->content);
-	buf_printf(out, "},\"logprobs\":null,\"finish_reason\":\"%s\"}],",
-		   reply->finish_reason ? reply->finish_reason : "stop");
-	buf_printf(
-	    out,
-	    "\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu}}",
-	    usage.prompt_tokens, usage.completion_tokens,
-	    usage.prompt_tokens + usage.completion_tokens);
-}
-
-void chat_error_write(struct buf *out, const char *message, const char *type, const char *code,
-		      const char *param)
-{
-	buf_add_str(out, "{\"error\":{\"message\":");
-	chat_string_write(out, chat_text_of(message));
-	buf_add_str(out, ",\"type\":");
-	chat_string_write(out, chat_text_of(type));
-	buf_add_str(out, ",\"param\":");
-	if (param)
-		chat_string_write(out, chat_text_of(param));
-	else
-		buf_add_str(out, "null");
-	buf_add_str(out, ",\"code\":");
-	chat_string_write(out, chat_text_of(code));
-	buf_add_str(out, "}}");
 }

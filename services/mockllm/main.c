@@ -21,6 +21,7 @@ struct config {
 	const char *port_file;
 	const char *script;
 	const char *record;
+	const char *strict;
 	struct mock_options mock;
 	int64_t seed;
 	int64_t latency_ms;
@@ -75,6 +76,12 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .max = 0.979,
 	     .arg = "SHARE",
 	     .help = "simulate: zero-shot answers that are right"},
+	    {.name = "unsure",
+	     .type = OPTION_DOUBLE,
+	     .value = &c->mock.unsure,
+	     .max = 1,
+	     .arg = "SHARE",
+	     .help = "simulate: answers of two labels where the prompt allows it"},
 	    {.name = "seed",
 	     .type = OPTION_INT,
 	     .value = &c->seed,
@@ -99,6 +106,11 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .max = 1e12,
 	     .arg = "N",
 	     .help = "the same for tokens: prompts, and as many as answers may have"},
+	    {.name = "strict-parameters",
+	     .type = OPTION_STRING,
+	     .value = &c->strict,
+	     .arg = "A,B,C",
+	     .help = "refuse requests that have one of these (unsupported_parameter)"},
 	    {.name = "threads",
 	     .type = OPTION_INT,
 	     .value = &c->threads,
@@ -156,6 +168,7 @@ static enum err config_serve(const struct config *c, const struct mock *mock, st
 	    .api = {.mock = mock,
 		    .script = script,
 		    .record = record,
+		    .strict = c->strict,
 		    .requests_per_minute = (uint64_t)c->requests_per_minute,
 		    .tokens_per_minute = (uint64_t)c->tokens_per_minute},
 	    .address = c->listen,
@@ -209,7 +222,7 @@ int main(int argc, char **argv)
 {
 	struct config config = {
 	    .listen = "127.0.0.1:8900",
-	    .mock = {.mode = "offline", .accuracy = 0.7},
+	    .mock = {.mode = "offline", .accuracy = 0.7, .unsure = 0.3},
 	    .seed = 1,
 	    .threads = 1,
 	};

@@ -31,7 +31,7 @@ static enum err mode_open(struct mock *m, const struct mock_options *o, struct e
 		m->mode = "simulate";
 		if (!o->margins)
 			return err_set(msg, ERR_INVALID, "--mode simulate needs --margins FILE");
-		return simulate_new(o->margins, o->accuracy, o->seed, &m->simulate, msg);
+		return simulate_new(o->margins, o->accuracy, o->unsure, o->seed, &m->simulate, msg);
 	}
 	if (strcmp(o->mode, "offline") == 0) {
 		m->mode = "offline";
@@ -81,23 +81,25 @@ const char *mock_mode(const struct mock *m)
 	return m->mode;
 }
 
-enum err mock_answer(const struct mock *m, const struct chat_request *request, struct buf *out,
-		     struct err_msg *msg)
+enum err mock_guess(const struct mock *m, const struct chat_request *request, struct chat_text text,
+		    uint64_t draw, struct guess *ret_guess, struct err_msg *msg)
 {
-	if (request->examples_wanted) {
-		if (m->examples)
-			return examples_answer(m->examples, request, out, msg);
-		if (m->offline)
-			return offline_examples(m->offline, request, out, msg);
-		return err_set(
-		    msg, ERR_INVALID,
-		    "demonstrations were asked for, but this mock has no --examples file");
-	}
 	if (m->replay)
-		return replay_answer(m->replay, request, out, msg);
+		return replay_guess(m->replay, request, text, ret_guess, msg);
 	if (m->simulate)
-		return simulate_answer(m->simulate, request, out, msg);
+		return simulate_guess(m->simulate, request, text, draw, ret_guess, msg);
 	assert(m->offline);
-	offline_answer(m->offline, request, out);
+	*ret_guess = offline_guess(m->offline, request, text);
 	return ERR_OK;
+}
+
+enum err mock_examples(const struct mock *m, const struct chat_request *request, struct buf *out,
+		       struct err_msg *msg)
+{
+	if (m->examples)
+		return examples_answer(m->examples, request, out, msg);
+	if (m->offline)
+		return offline_examples(m->offline, request, out, msg);
+	return err_set(msg, ERR_INVALID,
+		       "demonstrations were asked for, but this mock has no --examples file");
 }

@@ -3,7 +3,7 @@
  *
  * It is no language model. `replay` gives recorded answers, `simulate` draws
  * answers whose errors look like an LLM's, `offline` counts keywords. The same
- * prompt always gets the same answer. Immutable once made, so any number of
+ * prompt and draw always get the same answer. Immutable once made, so any number of
  * threads may ask.
  */
 #ifndef FREEAL_MOCKLLM_MOCK_H
@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "mockllm/chat.h"
+#include "mockllm/guess.h"
 
 #include <stdint.h>
 
@@ -24,7 +25,8 @@ struct mock_options {
 	const char *margins;	/* simulate: gold, rival and margin of each text */
 	const char *examples;	/* replay and simulate: labelled texts to give as demonstrations */
 	double
-	    accuracy; /* simulate: share of zero-shot answers that is right, invalid ones wrong */
+	    accuracy;  /* simulate: share of zero-shot answers that is right, invalid ones wrong */
+	double unsure; /* simulate: share of answers that name two labels where it may */
 	uint64_t seed;
 };
 
@@ -34,12 +36,17 @@ WARN_UNUSED enum err mock_new(const struct mock_options *options, struct mock **
 void mock_free(struct mock *m);
 
 /*
- * Appends the answer's text (a label, "unknown", or a JSON list of demonstrations).
- * ERR_NOT_FOUND: nothing is recorded for this model or text. ERR_INVALID: the
+ * The label of `text`, which is the request's or one of its items'. `draw` numbers the draws
+ * of one prompt where answers are drawn at random. What is guessed is borrowed from the mock
+ * and the request. ERR_NOT_FOUND: nothing is recorded for this model or text. ERR_INVALID: the
  * request can't be answered in this mode; both with a message for the client.
  */
-WARN_UNUSED enum err mock_answer(const struct mock *m, const struct chat_request *request,
-				 struct buf *out, struct err_msg *msg);
+WARN_UNUSED enum err mock_guess(const struct mock *m, const struct chat_request *request,
+				struct chat_text text, uint64_t draw, struct guess *ret_guess,
+				struct err_msg *msg);
+/* Appends a JSON list of the demonstrations that the request asks for; same errors. */
+WARN_UNUSED enum err mock_examples(const struct mock *m, const struct chat_request *request,
+				   struct buf *out, struct err_msg *msg);
 const char *mock_mode(const struct mock *m);
 
 #endif

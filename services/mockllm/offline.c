@@ -72,30 +72,26 @@ static const char *keyword_label(const struct offline *o, const struct words *te
 	return best;
 }
 
-void offline_answer(const struct offline *o, const struct chat_request *request, struct buf *out)
+struct guess offline_guess(const struct offline *o, const struct chat_request *request,
+			   struct chat_text text)
 {
-	struct words text;
+	struct words words;
 	struct words other;
-	words_split(&text, request->text.data, request->text.size);
-	const char *label = keyword_label(o, &text);
-	if (label) {
-		buf_add_str(out, label);
-		return;
-	}
+	words_split(&words, text.data, text.size);
+	const char *label = keyword_label(o, &words);
+	if (label)
+		return guess_of(chat_text_of(label));
 	const struct chat_turn *best = NULL;
 	size_t best_count = 0;
 	for (size_t i = 0; i < request->turn_count; i++) {
 		words_split(&other, request->turns[i].text.data, request->turns[i].text.size);
-		size_t count = words_shared(&text, &other);
+		size_t count = words_shared(&words, &other);
 		if (count > best_count) {
 			best = &request->turns[i];
 			best_count = count;
 		}
 	}
-	if (best)
-		buf_add(out, best->label.data, best->label.size);
-	else
-		buf_add_str(out, "unknown");
+	return guess_of(best ? best->label : chat_text_of("unknown"));
 }
 
 static const struct task_label *label_find(const struct task *task, struct chat_text name)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "mockllm/chat.h"
+#include "mockllm/guess.h"
 
 #include <stdint.h>
 
@@ -19,7 +20,8 @@ struct task;
 WARN_UNUSED enum err offline_new(const struct task *task, uint64_t seed,
 				 struct offline **ret_offline, struct err_msg *msg);
 void offline_free(struct offline *o);
-void offline_answer(const struct offline *o, const struct chat_request *request, struct buf *out);
+struct guess offline_guess(const struct offline *o, const struct chat_request *request,
+			   struct chat_text text);
 /*
  * A JSON list of made-up texts, each of some keywords of the label and nothing else,
  * so that it shares no words with texts about something else. At most as many as

@@ -1,7 +1,7 @@
 #include "mockllm/outcome.h"
 
-#include "mockllm/chat.h"
 #include "mockllm/malform.h"
+#include "mockllm/reply.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -50,7 +50,7 @@ void outcome_error(struct outcome *o, unsigned status, const char *message, cons
 	o->status = status;
 	o->content_type = "application/json";
 	buf_reset(&o->body);
-	chat_error_write(&o->body, message, type_of(status), code, param);
+	reply_error(&o->body, message, type_of(status), code, param);
 }
 
 void outcome_fault(struct outcome *o, const struct fault *f)
@@ -65,13 +65,16 @@ void outcome_fault(struct outcome *o, const struct fault *f)
 		buf_add(&o->body, f->body.data, f->body.size);
 	} else if (f->malformed) {
 		struct buf whole = o->body;
+		if (whole.size == 0 || whole.data[0] != '{') {
+			buf_reset(&whole); /* a stream; no kind of broken body needs it */
+			buf_add_str(&whole, "{}");
+		}
 		buf_init(&o->body, OUTCOME_BODY_MAX);
 		malform_write(&o->body, &whole, f->malformed);
 		buf_done(&whole);
 	} else if (f->error || f->status != 200) {
 		const char *code = f->error ? f->error : "mock_fault";
 		buf_reset(&o->body);
-		chat_error_write(&o->body, "scripted fault of freeal-mockllm", code, code,
-				 f->param);
+		reply_error(&o->body, "scripted fault of freeal-mockllm", code, code, f->param);
 	}
 }

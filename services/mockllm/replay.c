@@ -123,7 +123,8 @@ void replay_free(struct replay *r)
 
 /* The entry for "MODEL|SHOTS" and the text; `*ret_column` tells whether the column exists. */
 static int32_t entry_find(const struct replay *r, const struct chat_request *request,
-			  const char *shots, struct buf *key, bool *ret_column)
+			  struct chat_text text, const char *shots, struct buf *key,
+			  bool *ret_column)
 {
 	buf_reset(key);
 	buf_add(key, request->model.data, request->model.size);
@@ -134,13 +135,13 @@ static int32_t entry_find(const struct replay *r, const struct chat_request *req
 	if (!*ret_column)
 		return INDEX_NONE;
 	buf_add_char(key, '\n');
-	buf_add(key, request->text.data, request->text.size);
+	buf_add(key, text.data, text.size);
 	return buf_error(key) ? INDEX_NONE
 			      : index_find(r->entries, (struct chat_text){key->data, key->size});
 }
 
-enum err replay_answer(const struct replay *r, const struct chat_request *request, struct buf *out,
-		       struct err_msg *msg)
+enum err replay_guess(const struct replay *r, const struct chat_request *request,
+		      struct chat_text text, struct guess *ret_guess, struct err_msg *msg)
 {
 	char shots[24];
 	bool has_exact;
@@ -148,9 +149,9 @@ enum err replay_answer(const struct replay *r, const struct chat_request *reques
 	struct buf key;
 	buf_init(&key, REPLAY_TEXT_MAX);
 	(void)snprintf(shots, sizeof shots, "%zu", request->turn_count);
-	int32_t entry = entry_find(r, request, shots, &key, &has_exact);
+	int32_t entry = entry_find(r, request, text, shots, &key, &has_exact);
 	if (!has_exact)
-		entry = entry_find(r, request, "*", &key, &has_any);
+		entry = entry_find(r, request, text, "*", &key, &has_any);
 	buf_done(&key);
 	if (!has_exact && !has_any)
 		return err_set(msg, ERR_NOT_FOUND,
@@ -159,11 +160,8 @@ enum err replay_answer(const struct replay *r, const struct chat_request *reques
 			       request->model.data, request->turn_count);
 	if (entry == INDEX_NONE)
 		return err_set(msg, ERR_INVALID, "no answer to this text is recorded");
-	if (r->answers[entry] == INDEX_NONE) {
-		buf_add_str(out, "unknown");
-	} else {
-		struct chat_text label = index_text(r->labels, r->answers[entry]);
-		buf_add(out, label.data, label.size);
-	}
+	*ret_guess =
+	    guess_of(r->answers[entry] == INDEX_NONE ? chat_text_of("unknown")
+						     : index_text(r->labels, r->answers[entry]));
 	return ERR_OK;
 }

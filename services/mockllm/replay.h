@@ -11,13 +11,15 @@
 
 #include "base/buf.h"
 #include "mockllm/chat.h"
+#include "mockllm/guess.h"
 
 struct replay;
 
 WARN_UNUSED enum err replay_new(const char *path, struct replay **ret_replay, struct err_msg *msg);
 void replay_free(struct replay *r);
 /* ERR_NOT_FOUND where nothing is recorded for the model, the number of examples or the text. */
-WARN_UNUSED enum err replay_answer(const struct replay *r, const struct chat_request *request,
-				   struct buf *out, struct err_msg *msg);
+WARN_UNUSED enum err replay_guess(const struct replay *r, const struct chat_request *request,
+				  struct chat_text text, struct guess *ret_guess,
+				  struct err_msg *msg);
 
 #endif

@@ -20,6 +20,8 @@ static const char *const MALFORMATIONS[] = {
 struct rule {
 	const char *text; /* NULL: any */
 	const char *model;
+	const char *path;
+	const char *has;
 	uint64_t from;	/* from 1 */
 	uint64_t count; /* 0: without end */
 	uint64_t every;
@@ -169,6 +171,8 @@ static const char **string_member(struct rule *r, const char *key)
 	} members[] = {
 	    {"text", &r->text},
 	    {"model", &r->model},
+	    {"path", &r->path},
+	    {"has", &r->has},
 	    {"error", &r->fault.error},
 	    {"param", &r->fault.param},
 	    {"content", &r->fault.content},
@@ -309,12 +313,16 @@ void script_free(struct script *s)
 }
 
 /* Counts the request; tells whether the rule wants it. */
-static bool rule_applies(struct rule *r, struct chat_text model, struct chat_text text,
-			 uint64_t seed)
+static bool rule_applies(struct rule *r, const struct script_request *q, uint64_t seed)
 {
-	if (r->model && !chat_text_equal(model, chat_text_of(r->model)))
+	if (r->model && !chat_text_equal(q->model, chat_text_of(r->model)))
 		return false;
-	if (r->text && !memmem(text.data, text.size, r->text, strlen(r->text)))
+	if (r->path && !strstr(q->path, r->path))
+		return false;
+	if (r->has && !json_object_get(q->body, r->has))
+		return false;
+	if (r->text &&
+	    (q->text.size == 0 || !memmem(q->text.data, q->text.size, r->text, strlen(r->text))))
 		return false;
 	r->seen++;
 	if (r->seen < r->from || (r->seen - r->from) % r->every != 0)
@@ -325,10 +333,10 @@ static bool rule_applies(struct rule *r, struct chat_text model, struct chat_tex
 	return r->share >= 1 || rng_double(&rng) < r->share;
 }
 
-const struct fault *script_next(struct script *s, struct chat_text model, struct chat_text text)
+const struct fault *script_next(struct script *s, const struct script_request *request)
 {
 	for (size_t i = 0; i < s->rule_count; i++) {
-		if (rule_applies(&s->rules[i], model, text, hash_mix(s->seed, i)))
+		if (rule_applies(&s->rules[i], request, hash_mix(s->seed, i)))
 			return &s->rules[i].fault;
 	}
 	return NULL;

@@ -1,5 +1,6 @@
 /*
- * Scripted misbehaviour: which requests get what fault. Pure but for reading the
+ * Scripted misbehaviour, of any POST and of the lines of a batch (there without what it does to
+ * a connection): which requests get what fault. Pure but for reading the
  * file and counting matches.
  *
  * File: JSON, {"rules": [RULE, ...]}; the first rule that fits a request is used,
@@ -7,7 +8,9 @@
  * Conditions:
  *	"text": "part"     the text to label contains it
  *	"model": "name"    the request's model is this
- *	"from": 3          the third request that meets the two above, and later ones
+ *	"path": "/v1/files"     the request's path, or a batch line's url, contains it
+ *	"has": "logprobs"  the body has this parameter
+ *	"from": 3          the third request that meets the above, and later ones
  *	"count": 2         two of them (default 1; 0: without end)
  *	"every": 10        then every tenth (default 1)
  *	"share": 0.3       then this share of them, drawn by the seed and their number
@@ -77,9 +80,17 @@ WARN_UNUSED enum err script_parse(const char *json, size_t size, uint64_t seed,
 				  struct script **ret_script, struct err_msg *msg);
 void script_free(struct script *s);
 
+/* What conditions are about; empty where a request has no such thing. */
+struct script_request {
+	const char *path;
+	struct chat_text model;
+	struct chat_text text;
+	const struct json_t *body; /* NULL: no JSON */
+};
+
 /* The fault for the next request, or NULL. Counts it; the caller sees to it that one
  * thread at a time calls. */
-const struct fault *script_next(struct script *s, struct chat_text model, struct chat_text text);
+const struct fault *script_next(struct script *s, const struct script_request *request);
 
 /* Whether the response has to be written byte by byte instead of by the HTTP library. */
 bool fault_is_raw(const struct fault *f);

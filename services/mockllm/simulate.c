@@ -20,7 +20,8 @@ struct simulate {
 	int32_t *rival;
 	double *margins;
 	size_t capacity;
-	double offset; /* the formula's `a` */
+	double offset;	     /* the formula's `a` */
+	double unsure_below; /* |margin| */
 	uint64_t seed;
 };
 
@@ -106,7 +107,30 @@ static enum err row_add(void *context, const json_t *row, struct err_msg *msg)
 	return ERR_OK;
 }
 
-enum err simulate_new(const char *path, double accuracy, uint64_t seed,
+static int double_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* The |margin| below which the wanted share of the texts lies. */
+static enum err unsure_find(struct simulate *s, double share)
+{
+	size_t count = (size_t)index_count(s->texts);
+	size_t below = (size_t)(share * (double)count + 0.5);
+	double *sizes = calloc(count, sizeof(*sizes));
+	if (!sizes)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < count; i++)
+		sizes[i] = fabs(s->margins[i]);
+	qsort(sizes, count, sizeof(*sizes), double_compare);
+	s->unsure_below = below < count ? sizes[below] : INFINITY;
+	free(sizes);
+	return ERR_OK;
+}
+
+enum err simulate_new(const char *path, double accuracy, double unsure, uint64_t seed,
 		      struct simulate **ret_simulate, struct err_msg *msg)
 {
 	struct simulate *s = calloc(1, sizeof(*s));
@@ -126,6 +150,11 @@ enum err simulate_new(const char *path, double accuracy, uint64_t seed,
 		e = rows_read(path, row_add, s, msg);
 	if (!e && index_count(s->texts) == 0)
 		e = err_set(msg, ERR_INVALID, "%s: no text in it", path);
+	if (!e) {
+		e = unsure_find(s, unsure);
+		if (e)
+			(void)err_set(msg, e, "out of memory");
+	}
 	if (e) {
 		simulate_free(s);
 		return e;
@@ -157,14 +186,15 @@ static double turn_right(const struct simulate *s, const struct chat_turn *turn)
 }
 
 /* r of the formula; the plain share where no demonstration shares a word with the text. */
-static double turns_right(const struct simulate *s, const struct chat_request *request)
+static double turns_right(const struct simulate *s, const struct chat_request *request,
+			  struct chat_text labelled)
 {
 	struct words text;
 	struct words other;
 	double weights = 0;
 	double weighted = 0;
 	double plain = 0;
-	words_split(&text, request->text.data, request->text.size);
+	words_split(&text, labelled.data, labelled.size);
 	for (size_t i = 0; i < request->turn_count; i++) {
 		const struct chat_turn *turn = &request->turns[i];
 		double right = turn_right(s, turn);
@@ -177,35 +207,46 @@ static double turns_right(const struct simulate *s, const struct chat_request *r
 	return weights > 0 ? weighted / weights : plain / (double)request->turn_count;
 }
 
-static struct rng prompt_rng(const struct simulate *s, const struct chat_request *request)
+static struct rng prompt_rng(const struct simulate *s, const struct chat_request *request,
+			     struct chat_text text, uint64_t draw)
 {
-	uint64_t hash = hash_bytes(s->seed, request->text.data, request->text.size);
+	uint64_t hash = hash_bytes(s->seed, text.data, text.size);
 	for (size_t i = 0; i < request->turn_count; i++) {
 		const struct chat_turn *turn = &request->turns[i];
 		hash = hash_bytes(hash, turn->text.data, turn->text.size);
 		hash = hash_bytes(hash, turn->label.data, turn->label.size);
 	}
-	return rng_make(hash);
+	return rng_make(draw ? hash_mix(hash, draw) : hash);
 }
 
-enum err simulate_answer(const struct simulate *s, const struct chat_request *request,
-			 struct buf *out, struct err_msg *msg)
+enum err simulate_guess(const struct simulate *s, const struct chat_request *request,
+			struct chat_text text, uint64_t draw, struct guess *ret_guess,
+			struct err_msg *msg)
 {
-	int32_t number = index_find(s->texts, request->text);
+	int32_t number = index_find(s->texts, text);
 	if (number == INDEX_NONE)
 		return err_set(msg, ERR_INVALID, "this text is not in the --margins file");
 	bool has_turns = request->turn_count > 0;
-	double right = has_turns ? turns_right(s, request) : 0;
+	double right = has_turns ? turns_right(s, request, text) : 0;
 	double probability = simulate_probability(s->offset, s->margins[number], has_turns, right);
-	struct rng rng = prompt_rng(s, request);
+	struct rng rng = prompt_rng(s, request, text, draw);
 	bool invalid = rng_double(&rng) < INVALID_SHARE;
 	bool correct = rng_double(&rng) < probability;
-	if (invalid) {
-		buf_add_str(out, "unknown");
-	} else {
-		int32_t label = correct ? s->gold[number] : s->rival[number];
-		struct chat_text name = index_text(s->labels, label);
-		buf_add(out, name.data, name.size);
-	}
+	struct chat_text unknown = chat_text_of("unknown");
+	struct chat_text gold = index_text(s->labels, s->gold[number]);
+	struct chat_text rival = index_text(s->labels, s->rival[number]);
+	double gold_p = (1 - INVALID_SHARE) * probability;
+	double rival_p = (1 - INVALID_SHARE) * (1 - probability);
+	if (invalid)
+		*ret_guess =
+		    (struct guess){{unknown, gold, rival}, {INVALID_SHARE, gold_p, rival_p}, 3, 1};
+	else if (correct)
+		*ret_guess =
+		    (struct guess){{gold, rival, unknown}, {gold_p, rival_p, INVALID_SHARE}, 3, 1};
+	else
+		*ret_guess =
+		    (struct guess){{rival, gold, unknown}, {rival_p, gold_p, INVALID_SHARE}, 3, 1};
+	if (!invalid && fabs(s->margins[number]) < s->unsure_below)
+		ret_guess->likely = 2;
 	return ERR_OK;
 }

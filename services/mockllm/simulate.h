@@ -8,27 +8,32 @@
  * where d is 1 with demonstrations, and r the share of them that is labelled right,
  * weighted by the cosine of hashed word counts to the text; a demonstration that is
  * not in the file counts as half right. `a` makes the zero-shot accuracy the wanted
- * one. 2 % of the answers are invalid. The draw is a hash of seed, text and
- * demonstrations.
+ * one. 2 % of the answers are invalid. The draw is a hash of seed, text, demonstrations
+ * and, but for the first, its number. Where a request may be answered by several labels, both
+ * are named at a small |margin|: at the wanted share of the file's.
  */
 #ifndef FREEAL_MOCKLLM_SIMULATE_H
 #define FREEAL_MOCKLLM_SIMULATE_H
 
-#include "base/buf.h"
 #include "mockllm/chat.h"
+#include "mockllm/guess.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct simulate;
 
-/* `accuracy`: share of all zero-shot answers that is right, counting invalid ones as wrong. */
-WARN_UNUSED enum err simulate_new(const char *path, double accuracy, uint64_t seed,
+/*
+ * `accuracy`: share of all zero-shot answers that is right, counting invalid ones as wrong;
+ * `unsure`: share of texts for which two labels are named where that is asked for.
+ */
+WARN_UNUSED enum err simulate_new(const char *path, double accuracy, double unsure, uint64_t seed,
 				  struct simulate **ret_simulate, struct err_msg *msg);
 void simulate_free(struct simulate *s);
 /* ERR_INVALID for a text that is not in the file. */
-WARN_UNUSED enum err simulate_answer(const struct simulate *s, const struct chat_request *request,
-				     struct buf *out, struct err_msg *msg);
+WARN_UNUSED enum err simulate_guess(const struct simulate *s, const struct chat_request *request,
+				    struct chat_text text, uint64_t draw, struct guess *ret_guess,
+				    struct err_msg *msg);
 
 /* The offset `a` at which the mean of sigmoid(a + 1.5 margin) is `share` (0 < share < 1). */
 double simulate_offset(const double *margins, size_t count, double share);

@@ -161,6 +161,66 @@ class Faults(unittest.TestCase):
             self.assertEqual(mock.ask("game"), "games")
 
 
+class Parameters(unittest.TestCase):
+    @staticmethod
+    def ask(mock, text="game", **more):
+        status, headers, data = mock.post(json.dumps({**json.loads(mock.body(text)), **more}))
+        if headers["Content-Type"] == "text/event-stream":
+            return status, data.decode()
+        return status, json.loads(data)
+
+    def test_forms(self):
+        with MockServer() as mock:
+            reply = self.ask(mock, n=3, logprobs=True, top_logprobs=2, reasoning_effort="low")[1]
+            self.assertEqual([c["index"] for c in reply["choices"]], [0, 1, 2])
+            choice = reply["choices"][2]
+            self.assertEqual(choice["message"]["content"], "games")
+            self.assertIn("words", choice["message"]["reasoning_content"])
+            self.assertAlmostEqual(choice["logprobs"]["content"][0]["logprob"], -0.1053605, 5)
+            self.assertEqual(reply["usage"]["completion_tokens"], 3 * 9)
+            self.assertEqual(reply["usage"]["completion_tokens_details"]["reasoning_tokens"], 3 * 8)
+            reply = self.ask(mock, "Label each of these 2 texts.\n### 1\ngame\n### 2\naudio\n")[1]
+            self.assertEqual(json.loads(reply["choices"][0]["message"]["content"]), {"1": "games", "2": "sound"})
+            self.assertEqual((mock.stats()["labels"], mock.stats()["texts"]), (2, 3))
+            reply = self.ask(mock, response_format={"type": "json_object"}, max_tokens=4)[1]["choices"][0]
+            self.assertEqual((reply["message"]["content"], reply["finish_reason"]), ('{"label"', "length"))
+
+    def test_stream(self):
+        with MockServer() as mock:
+            status, text = self.ask(mock, "game", stream=True, stream_options={"include_usage": True})
+            self.assertEqual(status, 200)
+            events = text.split("\n\n")
+            self.assertEqual(events[-2:], ["data: [DONE]", ""])
+            chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+            self.assertEqual("".join(c["choices"][0]["delta"].get("content", "") for c in chunks[:-1]), "games")
+            self.assertEqual(chunks[-2]["choices"][0]["finish_reason"], "stop")
+            self.assertEqual((chunks[-1]["choices"], chunks[-1]["usage"]["completion_tokens"]), ([], 1))
+
+    def test_cached_tokens(self):
+        with MockServer() as mock:
+            messages = [{"role": "system", "content": "x" * 5000}, {"role": "user", "content": "game"}]
+            used = [self.ask(mock, messages=messages)[1]["usage"] for _ in range(2)]
+            self.assertEqual([u["prompt_tokens_details"]["cached_tokens"] for u in used], [0, 1152])
+            self.assertEqual(mock.stats()["cached_tokens"], 1152)
+
+    def test_refused(self):
+        with MockServer("--strict-parameters", "logprobs,max_tokens") as mock:
+            self.assertEqual(self.ask(mock, max_completion_tokens=5, unknown=1)[0], 200)
+            status, reply = self.ask(mock, max_tokens=5)
+            self.assertEqual((status, reply["error"]["code"], reply["error"]["param"]),
+                             (400, "unsupported_parameter", "max_tokens"))
+            status, reply = self.ask(mock, n=0)
+            self.assertEqual((status, reply["error"]["code"], reply["error"]["param"]), (400, "invalid_value", "n"))
+            self.assertEqual(mock.stats()["refused"], 2)
+
+    def test_a_script_refuses_a_parameter(self):
+        script = [{"has": "seed", "count": 0, "status": 400, "error": "unsupported_parameter", "param": "seed"}]
+        with MockServer(script=script) as mock:
+            self.assertEqual(self.ask(mock)[0], 200)
+            status, reply = self.ask(mock, seed=1)
+            self.assertEqual((status, reply["error"]["param"]), (400, "seed"))
+
+
 class Limits(unittest.TestCase):
     def test_requests(self):
         # One comes every 30 s, so that how fast the test is does not matter.
@@ -188,7 +248,7 @@ class Limits(unittest.TestCase):
             self.assertEqual((status, headers["x-ratelimit-remaining-tokens"]), (429, "0"))
             self.assertGreater(int(headers["Retry-After"]), 95)
             stats = mock.stats()
-            self.assertEqual((stats["accepted"], stats["rate_limited"], stats["completion_tokens"]), (1, 1, 2))
+            self.assertEqual((stats["accepted"], stats["rate_limited"], stats["completion_tokens"]), (1, 1, 1))
             self.assertEqual(stats["prompt_tokens"], 4)
 
     def test_a_scripted_fault_is_not_met_by_a_refused_request(self):

@@ -52,7 +52,15 @@ static enum err ask(const struct mock *m, const char *model, const char *turns, 
 		       model, turns, text);
 	assert_int_equal(chat_request_parse(&r, body, strlen(body), &msg), ERR_OK);
 	buf_init(&out, 255);
-	enum err e = mock_answer(m, &r, &out, &msg);
+	struct guess guess;
+	enum err e = ERR_OK;
+	if (r.examples_wanted) {
+		e = mock_examples(m, &r, &out, &msg);
+	} else {
+		e = mock_guess(m, &r, r.text, 0, &guess, &msg);
+		if (!e)
+			buf_add(&out, guess.names[0].data, guess.names[0].size);
+	}
 	(void)snprintf(ret_answer, 256, "%s", buf_str(&out));
 	buf_done(&out);
 	chat_request_done(&r);
@@ -221,6 +229,54 @@ static void test_simulate(void **state)
 	assert_true(fabs(right - 0.98 / (1 + exp(-a - 0.4))) < 0.03);
 }
 
+/* Later draws of a prompt differ from each other; two labels are named at small margins alone. */
+static void test_simulate_draws(void **state)
+{
+	(void)state;
+	enum { COUNT = 1000 };
+	struct buf file;
+	buf_init(&file, 1 << 20);
+	for (int i = 0; i < COUNT; i++)
+		buf_printf(&file,
+			   "{\"text\":\"text %d\",\"gold\":\"a\",\"rival\":\"b\",\"margin\":%g}\n",
+			   i, (i % 2 ? 1 : -1) * (i + 0.5) / COUNT);
+	char *path = file_make(".jsonl", buf_str(&file));
+	buf_done(&file);
+	struct mock *m = NULL;
+	struct err_msg msg = {""};
+	struct mock_options options = {
+	    .mode = "simulate", .margins = path, .accuracy = 0.5, .unsure = 0.3, .seed = 7};
+	assert_int_equal(mock_new(&options, &m, &msg), ERR_OK);
+	int pairs = 0;
+	int differ = 0;
+	struct chat_request r = {0};
+	for (int i = 0; i < COUNT; i++) {
+		char text[32];
+		struct guess draws[3];
+		(void)snprintf(text, sizeof text, "text %d", i);
+		for (uint64_t j = 0; j < 3; j++)
+			assert_int_equal(mock_guess(m, &r, chat_text_of(text), j, &draws[j], &msg),
+					 ERR_OK);
+		assert_int_equal(draws[0].count, 3);
+		assert_true(fabs(draws[0].probabilities[0] + draws[0].probabilities[1] +
+				 draws[0].probabilities[2] - 1) < 1e-12);
+		/* Whatever is drawn, a label keeps its probability. */
+		for (size_t k = 0; k < 3; k++) {
+			if (chat_text_equal(draws[1].names[k], draws[0].names[0]))
+				assert_true(draws[1].probabilities[k] == draws[0].probabilities[0]);
+		}
+		bool invalid = chat_text_equal(draws[0].names[0], chat_text_of("unknown"));
+		assert_int_equal(draws[0].likely, !invalid && i < 0.3 * COUNT ? 2 : 1);
+		pairs += draws[0].likely == 2;
+		differ += !chat_text_equal(draws[1].names[0], draws[2].names[0]);
+	}
+	assert_true(pairs > 280 && pairs <= 300);
+	/* Two draws of a probability about a half. */
+	assert_true(differ > 400 && differ < 600);
+	mock_free(m);
+	file_drop(path);
+}
+
 static void test_simulate_formula(void **state)
 {
 	(void)state;
@@ -271,9 +327,13 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_offline),	     cmocka_unit_test(test_replay),
-	    cmocka_unit_test(test_replay_refused),   cmocka_unit_test(test_simulate),
-	    cmocka_unit_test(test_simulate_formula), cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_offline),
+	    cmocka_unit_test(test_replay),
+	    cmocka_unit_test(test_replay_refused),
+	    cmocka_unit_test(test_simulate),
+	    cmocka_unit_test(test_simulate_formula),
+	    cmocka_unit_test(test_simulate_draws),
+	    cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,79 @@ static void test_examples_wanted(void **state)
 	}
 }
 
+static void test_parts(void **state)
+{
+	(void)state;
+	struct chat_request r;
+	assert_int_equal(
+	    parse(&r,
+		  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":["
+		  "{\"type\":\"text\",\"text\":\"one \"},{\"type\":\"text\",\"text\":\"two\"}]}]}"),
+	    ERR_OK);
+	assert_text(r.text, "one two");
+	assert_int_equal(r.prompt_bytes, 7);
+	chat_request_done(&r);
+}
+
+static void test_items(void **state)
+{
+	(void)state;
+	struct chat_request r;
+	assert_int_equal(
+	    parse(&r, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+		      "\"Label each of these 3 texts.\\n\\n### 7\\na\\n\\nb\\n\\n### x y\\nc"
+		      "\\n### 9\\n\"}]}"),
+	    ERR_OK);
+	assert_int_equal(r.item_count, 3);
+	assert_text(r.items[0].id, "7");
+	assert_text(r.items[0].text, "a\n\nb");
+	assert_text(r.items[1].id, "x y");
+	assert_text(r.items[1].text, "c");
+	assert_text(r.items[2].text, "");
+	chat_request_done(&r);
+	static const char *const others[] = {"Label each of these texts.\\n### 1\\na",
+					     "Label each of these 0 texts.\\n",
+					     "So: Label each of these 1 texts.\\n### 1\\na"};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		char body[256];
+		(void)snprintf(
+		    body, sizeof body,
+		    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+		    others[i]);
+		assert_int_equal(parse(&r, body), ERR_OK);
+		assert_int_equal(r.item_count, 0);
+		chat_request_done(&r);
+	}
+}
+
+static void test_system(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *system;
+		bool candidates;
+		bool reasoning;
+	} cases[] = {
+	    {"Label it.", false, false},
+	    {"x If you are not sure, name all labels that are possible, separated by commas. y",
+	     true, false},
+	    {"Think, then end with a line \\\"Label: NAME\\\".", false, true},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char body[512];
+		struct chat_request r;
+		(void)snprintf(
+		    body, sizeof body,
+		    "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"%s\"},"
+		    "{\"role\":\"user\",\"content\":\"end with a line\"}]}",
+		    cases[i].system);
+		assert_int_equal(parse(&r, body), ERR_OK);
+		assert_int_equal(r.asks_candidates, cases[i].candidates);
+		assert_int_equal(r.asks_reasoning, cases[i].reasoning);
+		chat_request_done(&r);
+	}
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -94,50 +167,18 @@ static void test_refused(void **state)
 	    "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"x\"}]}",
 	    "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\"}]}",
 	    "{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
-	    "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]"
-	    "}",
+	    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_"
+	    "url\"}]}]}",
+	    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+	    "\"Label each of these 2 texts.\\n### 1\\na\"}]}",
+	    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+	    "\"Label each of these 1 texts.\\n### 1\\na\\n### 2\\nb\"}]}",
 	};
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
 		struct chat_request r;
 		assert_int_equal(parse(&r, bodies[i]), ERR_INVALID);
 		chat_request_done(&r);
 	}
-}
-
-static void reply_make(struct buf *out, const char *content, size_t size)
-{
-	struct chat_request r;
-	assert_int_equal(parse(&r,
-			       "{\"model\":\"m\\\"x\",\"messages\":[{\"role\":\"user\",\"content\":"
-			       "\"12345\"}]}"),
-			 ERR_OK);
-	struct chat_reply reply = {.id_prefix = "mock", .number = 3, .content = {content, size}};
-	chat_reply_write(out, &r, &reply);
-	chat_request_done(&r);
-	assert_int_equal(buf_error(out), ERR_OK);
-}
-
-/* Whatever the content, the reply is JSON that gives it back, invalid bytes replaced. */
-static void test_reply(void **state)
-{
-	(void)state;
-	struct buf out;
-	buf_init(&out, 10000);
-	reply_make(&out, "a\"\\\n\t\x01\0\xc3\xa9\xff", 10);
-	json_t *root = json_loadb(out.data, out.size, JSON_ALLOW_NUL, NULL);
-	assert_non_null(root);
-	json_t *message =
-	    json_object_get(json_array_get(json_object_get(root, "choices"), 0), "message");
-	const json_t *content = json_object_get(message, "content");
-	assert_int_equal(json_string_length(content), 12);
-	assert_memory_equal(json_string_value(content), "a\"\\\n\t\x01\0\xc3\xa9\xef\xbf\xbd", 12);
-	const json_t *usage = json_object_get(root, "usage");
-	assert_int_equal(json_integer_value(json_object_get(usage, "prompt_tokens")), 2);
-	assert_int_equal(json_integer_value(json_object_get(usage, "completion_tokens")), 3);
-	assert_non_null(
-	    strstr(json_string_value(json_object_get(root, "system_fingerprint")), "mock"));
-	json_decref(root);
-	buf_done(&out);
 }
 
 static void test_malformed(void **state)
@@ -153,7 +194,7 @@ static void test_malformed(void **state)
 	};
 	struct buf reply;
 	buf_init(&reply, 10000);
-	reply_make(&reply, "x", 1);
+	buf_add_str(&reply, "{\"choices\":[]}");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct buf out;
 		buf_init(&out, 1000000);
@@ -187,7 +228,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_turns),     cmocka_unit_test(test_examples_wanted),
-	    cmocka_unit_test(test_refused),   cmocka_unit_test(test_reply),
+	    cmocka_unit_test(test_refused),   cmocka_unit_test(test_parts),
+	    cmocka_unit_test(test_items),     cmocka_unit_test(test_system),
 	    cmocka_unit_test(test_malformed), cmocka_unit_test(test_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include "mockllm/script.h"
 
+#include <jansson.h>
 #include <string.h>
 
 static struct script *script_make(const char *json)
@@ -18,11 +19,19 @@ static struct script *script_make(const char *json)
 	return s;
 }
 
+static const struct fault *next(struct script *s, const char *model, const char *text)
+{
+	struct script_request request = {.path = "/v1/chat/completions",
+					 .model = chat_text_of(model),
+					 .text = chat_text_of(text)};
+	return script_next(s, &request);
+}
+
 /* 'x' where the n-th request got a fault of this status, '.' where none. */
 static void assert_hits(struct script *s, const char *model, const char *text, const char *expected)
 {
 	for (size_t i = 0; expected[i]; i++) {
-		const struct fault *f = script_next(s, chat_text_of(model), chat_text_of(text));
+		const struct fault *f = next(s, model, text);
 		assert_int_equal(expected[i], f ? (char)('0' + f->status / 100) : '.');
 	}
 }
@@ -50,6 +59,19 @@ static void test_conditions(void **state)
 	assert_hits(s, "m", "a bad one", "44");
 	assert_hits(s, "big", "good", "4..");
 	script_free(s);
+	s = script_make(
+	    "{\"rules\":[{\"path\":\"/files\",\"count\":0,\"status\":500},"
+	    "{\"has\":\"seed\",\"count\":0,\"status\":400,\"error\":\"e\",\"param\":\"seed\"}]}");
+	assert_hits(s, "m", "t", "..");
+	struct script_request request = {.path = "/v1/files"};
+	assert_int_equal(script_next(s, &request)->status, 500);
+	request.path = "/v1/chat/completions";
+	assert_null(script_next(s, &request));
+	json_t *body = json_pack("{s:i}", "seed", 1);
+	request.body = body;
+	assert_string_equal(script_next(s, &request)->param, "seed");
+	json_decref(body);
+	script_free(s);
 }
 
 static void test_share(void **state)
@@ -58,7 +80,7 @@ static void test_share(void **state)
 	struct script *s = script_make("{\"rules\":[{\"count\":0,\"share\":0.3,\"status\":500}]}");
 	int hits = 0;
 	for (int i = 0; i < 10000; i++)
-		hits += script_next(s, chat_text_of("m"), chat_text_of("t")) != NULL;
+		hits += next(s, "m", "t") != NULL;
 	assert_in_range(hits, 2800, 3200);
 	script_free(s);
 }
@@ -70,24 +92,24 @@ static void test_effects(void **state)
 	    "{\"rules\":[{\"status\":429,\"headers\":{\"Retry-After\":\"2\"},\"error\":\"slow\","
 	    "\"delay_ms\":5},{\"body\":\"\",\"drip_bytes\":1,\"drip_ms\":9},{\"hang\":true},"
 	    "{\"content_length\":7,\"close_after\":0,\"reset\":true,\"pad_bytes\":3}]}");
-	const struct fault *f = script_next(s, chat_text_of("m"), chat_text_of("t"));
+	const struct fault *f = next(s, "m", "t");
 	assert_int_equal(f->header_count, 1);
 	assert_string_equal(f->headers[0].name, "Retry-After");
 	assert_string_equal(f->headers[0].value, "2");
 	assert_string_equal(f->error, "slow");
 	assert_int_equal(f->delay_ms, 5);
 	assert_false(fault_is_raw(f));
-	f = script_next(s, chat_text_of("m"), chat_text_of("t"));
+	f = next(s, "m", "t");
 	assert_non_null(f->body.data);
 	assert_int_equal(f->body.size, 0);
 	assert_true(fault_is_raw(f));
-	assert_true(script_next(s, chat_text_of("m"), chat_text_of("t"))->hang);
-	f = script_next(s, chat_text_of("m"), chat_text_of("t"));
+	assert_true(next(s, "m", "t")->hang);
+	f = next(s, "m", "t");
 	assert_int_equal(f->content_length, 7);
 	assert_int_equal(f->close_after, 0);
 	assert_int_equal(f->pad_bytes, 3);
 	assert_true(f->reset);
-	assert_null(script_next(s, chat_text_of("m"), chat_text_of("t")));
+	assert_null(next(s, "m", "t"));
 	script_free(s);
 }
 
