@@ -193,7 +193,7 @@ static enum err messages_parse(struct chat_request *r, const json_t *messages, s
 }
 
 enum err chat_request_parse(struct chat_request *ret_request, const char *body, size_t size,
-			    struct err_msg *msg)
+			    const char *deployment, struct err_msg *msg)
 {
 	struct chat_request *r = ret_request;
 	json_error_t error;
@@ -211,9 +211,11 @@ enum err chat_request_parse(struct chat_request *ret_request, const char *body, 
 		return err_set(msg, ERR_INVALID, "the body is not JSON: %s", error.text);
 	const json_t *model = json_object_get(r->root, "model");
 	const json_t *messages = json_object_get(r->root, "messages");
-	if (!json_is_string(model))
+	if (!json_is_string(model) && !deployment)
 		return err_set(msg, ERR_INVALID, "'model' must be a string");
-	r->model = (struct chat_text){json_string_value(model), json_string_length(model)};
+	r->model = deployment
+		       ? chat_text_of(deployment)
+		       : (struct chat_text){json_string_value(model), json_string_length(model)};
 	enum err e = messages_parse(r, messages, msg);
 	if (e)
 		return e;

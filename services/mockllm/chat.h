@@ -60,9 +60,12 @@ struct chat_request {
 	size_t prompt_bytes;  /* of all messages' content */
 };
 
-/* ERR_INVALID with a message for the client. chat_request_done() is safe after a failure. */
+/*
+ * ERR_INVALID with a message for the client. `deployment` takes the model's place unless it is
+ * NULL; it is borrowed. chat_request_done() is safe after a failure.
+ */
 WARN_UNUSED enum err chat_request_parse(struct chat_request *ret_request, const char *body,
-					size_t size, struct err_msg *msg);
+					size_t size, const char *deployment, struct err_msg *msg);
 void chat_request_done(struct chat_request *r);
 
 /* Appends `text` as a JSON string with its quotes. Invalid UTF-8 is replaced by U+FFFD. */

@@ -19,7 +19,7 @@ static void record_write(struct api *api, const struct api_request *request,
 		   "{\"n\":%llu,\"at_ms\":%llu,\"kind\":\"%s\",\"status\":%u,\"authorization\":%s",
 		   (unsigned long long)number,
 		   (unsigned long long)(clock_mono_ms(&api->clock) - api->start_ms), kind,
-		   o->status, request->authorization ? "true" : "false");
+		   o->status, request->authorization || request->api_key ? "true" : "false");
 	if (r->root) {
 		buf_printf(&line, ",\"shots\":%zu,\"model\":", r->turn_count);
 		chat_string_write(&line, r->model);
@@ -48,14 +48,15 @@ struct call {
 };
 
 /* False where the body is refused. */
-static bool call_read(struct call *c, const struct api *api, struct chat_text body,
+static bool call_read(struct call *c, const struct api *api, const struct api_request *request,
 		      struct outcome *o)
 {
 	char text[128];
 	const char *name = NULL;
 	struct err_msg msg = {""};
 	c->kind = "invalid";
-	if (chat_request_parse(&c->request, body.data, body.size, &msg)) {
+	if (chat_request_parse(&c->request, request->body.data, request->body.size,
+			       request->deployment, &msg)) {
 		outcome_error(o, 400, msg.text, "invalid_body", NULL);
 		return false;
 	}
@@ -152,11 +153,12 @@ static void counts_add(struct counts *counts, const struct call *c, const struct
 }
 
 /* Reads the body and answers it; `live` requests are subject to the limits. */
-static void call_run(struct call *c, struct api *api, const char *path, struct chat_text body,
-		     bool live, struct outcome *o)
+static void call_run(struct call *c, struct api *api, const struct api_request *request, bool live,
+		     struct outcome *o)
 {
-	bool valid = call_read(c, api, body, o);
-	struct script_request target = {path, c->request.model, c->request.text, c->request.root};
+	bool valid = call_read(c, api, request, o);
+	struct script_request target = {request->path, c->request.model, c->request.text,
+					c->request.root};
 	pthread_mutex_lock(&api->lock);
 	c->number = ++api->counts.requests;
 	bool admitted = valid && (!live || admission_take(api, call_cost(c), o));
@@ -179,7 +181,7 @@ void completion_handle(struct api *api, const struct api_request *request, struc
 {
 	struct call c = {0};
 	admission_begin(api, o);
-	call_run(&c, api, request->path, request->body, true, o);
+	call_run(&c, api, request, true, o);
 	pthread_mutex_lock(&api->lock);
 	counts_add(&api->counts, &c, o);
 	if (api->options.record)
@@ -191,7 +193,8 @@ void completion_handle(struct api *api, const struct api_request *request, struc
 void completion_line(struct api *api, const char *url, struct chat_text body, struct outcome *o)
 {
 	struct call c = {0};
-	call_run(&c, api, url, body, false, o);
+	struct api_request request = {.method = "POST", .path = url, .body = body};
+	call_run(&c, api, &request, false, o);
 	pthread_mutex_lock(&api->lock);
 	counts_add(&api->counts, &c, o);
 	pthread_mutex_unlock(&api->lock);

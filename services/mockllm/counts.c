@@ -11,6 +11,7 @@ void counts_write(struct buf *out, const struct counts *c)
 	    {"texts", c->texts},
 	    {"demonstrations", c->demonstrations},
 	    {"refused", c->refused},
+	    {"embeddings", c->embeddings},
 	    {"accepted", c->accepted},
 	    {"rate_limited", c->rate_limited},
 	    {"faults", c->faults},

@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 struct counts {
-	uint64_t requests;	 /* whole ones to chat/completions */
+	uint64_t requests;	 /* whole ones to chat/completions, and lines of batches */
 	uint64_t labels;	 /* of these, asked for labels */
 	uint64_t texts;		 /* that these asked to label */
 	uint64_t demonstrations; /* of these, asked for demonstrations */
 	uint64_t refused;	 /* of these, bad or without a recorded answer */
+	uint64_t embeddings;	 /* requests for these */
 	uint64_t accepted;	 /* chats and embeddings that the limits let pass */
 	uint64_t rate_limited;	 /* chats and embeddings that they refused (429) */
 	uint64_t faults;	 /* scripted ones */

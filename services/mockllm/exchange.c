@@ -15,7 +15,8 @@ enum {
 	EXCHANGE_HANG_MAX_MS = 600 * 1000,
 };
 
-struct exchange *exchange_new(struct server *server, struct MHD_Connection *connection)
+struct exchange *exchange_new(struct server *server, struct MHD_Connection *connection,
+			      size_t body_max)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 	if (!x)
@@ -23,7 +24,7 @@ struct exchange *exchange_new(struct server *server, struct MHD_Connection *conn
 	x->server = server;
 	x->connection = connection;
 	x->fd = -1;
-	buf_init(&x->request, CHAT_BODY_MAX);
+	buf_init(&x->request, body_max);
 	outcome_init(&x->outcome);
 	buf_init(&x->raw, (size_t)512 << 20);
 	return x;

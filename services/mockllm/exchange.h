@@ -35,7 +35,8 @@ struct exchange {
 	uint64_t hang_until_ms; /* 0: no hang */
 };
 
-struct exchange *exchange_new(struct server *server, struct MHD_Connection *connection);
+struct exchange *exchange_new(struct server *server, struct MHD_Connection *connection,
+			      size_t body_max);
 void exchange_free(struct exchange *x);
 
 /* Fills `raw` and the rest from the outcome, which has a fault. Takes `fd`. */

@@ -22,11 +22,13 @@ struct config {
 	const char *script;
 	const char *record;
 	const char *strict;
+	const char *key_env;
 	struct mock_options mock;
 	int64_t seed;
 	int64_t latency_ms;
 	int64_t requests_per_minute;
 	int64_t tokens_per_minute;
+	int64_t batch_ms;
 	int64_t threads;
 };
 
@@ -111,6 +113,17 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .value = &c->strict,
 	     .arg = "A,B,C",
 	     .help = "refuse requests that have one of these (unsupported_parameter)"},
+	    {.name = "key",
+	     .type = OPTION_STRING,
+	     .value = &c->key_env,
+	     .arg = "KEY_ENV",
+	     .help = "environment variable with the key that requests must have"},
+	    {.name = "batch-ms",
+	     .type = OPTION_INT,
+	     .value = &c->batch_ms,
+	     .max = 86400000,
+	     .arg = "MS",
+	     .help = "how long a batch is in progress"},
 	    {.name = "threads",
 	     .type = OPTION_INT,
 	     .value = &c->threads,
@@ -169,6 +182,8 @@ static enum err config_serve(const struct config *c, const struct mock *mock, st
 		    .script = script,
 		    .record = record,
 		    .strict = c->strict,
+		    .key = c->key_env ? getenv(c->key_env) : NULL,
+		    .batch_ms = (uint64_t)c->batch_ms,
 		    .requests_per_minute = (uint64_t)c->requests_per_minute,
 		    .tokens_per_minute = (uint64_t)c->tokens_per_minute},
 	    .address = c->listen,
@@ -199,6 +214,9 @@ static enum err config_run(const struct config *c, struct err_msg *msg)
 	struct mock *mock = NULL;
 	struct script *script = NULL;
 	FILE *record = NULL;
+	if (c->key_env && !getenv(c->key_env))
+		return err_set(msg, ERR_INVALID, "--key %s: no such environment variable",
+			       c->key_env);
 	enum err e = mock_new(&c->mock, &mock, msg);
 	if (!e && c->script)
 		e = script_new(c->script, c->mock.seed, &script, msg);
@@ -224,6 +242,7 @@ int main(int argc, char **argv)
 	    .listen = "127.0.0.1:8900",
 	    .mock = {.mode = "offline", .accuracy = 0.7, .unsure = 0.3},
 	    .seed = 1,
+	    .batch_ms = 1000,
 	    .threads = 1,
 	};
 	struct err_msg msg = {""};

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-enum { OUTCOME_HEADERS_MAX = 12, OUTCOME_BODY_MAX = 64 << 20 };
+enum { OUTCOME_HEADERS_MAX = 12, OUTCOME_BODY_MAX = 256 << 20 };
 
 struct outcome_header {
 	const char *name; /* a constant */

@@ -119,11 +119,11 @@ static enum err status_parse(struct fault *f, const json_t *value, struct err_ms
 	return ERR_OK;
 }
 
-static enum err share_parse(struct rule *r, const json_t *value, struct err_msg *msg)
+static enum err share_parse(const json_t *value, const char *key, double *ret, struct err_msg *msg)
 {
-	r->share = json_number_value(value);
-	if (!json_is_number(value) || !(r->share >= 0 && r->share <= 1))
-		return err_set(msg, ERR_INVALID, "'share' must be a number from 0 to 1");
+	*ret = json_number_value(value);
+	if (!json_is_number(value) || !(*ret >= 0 && *ret <= 1))
+		return err_set(msg, ERR_INVALID, "'%s' must be a number from 0 to 1", key);
 	return ERR_OK;
 }
 
@@ -214,7 +214,9 @@ static enum err member_parse(struct rule *r, const char *key, json_t *value, str
 	if (strcmp(key, "malformed") == 0)
 		return malformed_parse(&r->fault, value, msg);
 	if (strcmp(key, "share") == 0)
-		return share_parse(r, value, msg);
+		return share_parse(value, key, &r->share, msg);
+	if (strcmp(key, "expire") == 0)
+		return share_parse(value, key, &r->fault.expire, msg);
 	if (strcmp(key, "body_file") == 0)
 		return body_file_parse(r, value, msg);
 	if (strcmp(key, "body") == 0 && json_is_string(value)) {

@@ -31,6 +31,7 @@
  *	"pad_bytes": 104857600  spaces after the body
  *	"close_after": 20  closes the connection after so many bytes of the response
  *	"reset": true      by a TCP reset
+ *	"expire": 0.5      this share of a new batch's lines is not answered in time
  * Without any of the five kinds of body a status of 200 has the ordinary answer and
  * another one an error object. Unknown keys are refused.
  */
@@ -71,6 +72,7 @@ struct fault {
 	uint64_t pad_bytes;
 	int64_t close_after; /* -1: at the end */
 	bool reset;
+	double expire;
 };
 
 WARN_UNUSED enum err script_new(const char *path, uint64_t seed, struct script **ret_script,

@@ -117,6 +117,11 @@ static const char *header_get(struct exchange *x, const char *name)
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
+static const char *query_get(struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 static enum MHD_Result exchange_handle(struct server *s, struct exchange *x, const char *path,
 				       const char *method)
 {
@@ -124,6 +129,12 @@ static enum MHD_Result exchange_handle(struct server *s, struct exchange *x, con
 	    .method = method,
 	    .path = path,
 	    .authorization = header_get(x, "Authorization"),
+	    .api_key = header_get(x, "api-key"),
+	    .content_type = header_get(x, "Content-Type"),
+	    .api_version = query_get(x, "api-version"),
+	    .limit = query_get(x, "limit"),
+	    .after = query_get(x, "after"),
+	    .purpose = query_get(x, "purpose"),
 	    .body = {x->request.data, x->request.size},
 	    .too_long = buf_error(&x->request) != ERR_OK,
 	};
@@ -141,7 +152,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	struct exchange *x = *slot;
 	(void)version;
 	if (!x) {
-		*slot = exchange_new(s, connection);
+		*slot = exchange_new(s, connection, api_body_max(url));
 		return *slot ? MHD_YES : MHD_NO;
 	}
 	switch (x->state) {

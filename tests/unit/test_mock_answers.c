@@ -50,7 +50,7 @@ static enum err ask(const struct mock *m, const char *model, const char *turns, 
 	(void)snprintf(body, sizeof body,
 		       "{\"model\":\"%s\",\"messages\":[%s{\"role\":\"user\",\"content\":\"%s\"}]}",
 		       model, turns, text);
-	assert_int_equal(chat_request_parse(&r, body, strlen(body), &msg), ERR_OK);
+	assert_int_equal(chat_request_parse(&r, body, strlen(body), NULL, &msg), ERR_OK);
 	buf_init(&out, 255);
 	struct guess guess;
 	enum err e = ERR_OK;

@@ -16,7 +16,7 @@
 static enum err parse(struct chat_request *r, const char *body)
 {
 	struct err_msg msg = {""};
-	enum err e = chat_request_parse(r, body, strlen(body), &msg);
+	enum err e = chat_request_parse(r, body, strlen(body), NULL, &msg);
 	assert_int_equal(e != ERR_OK, msg.text[0] != '\0');
 	return e;
 }

@@ -145,7 +145,7 @@ static uint64_t seen(struct prefixes *known, const char *model, char fill, size_
 	struct chat_request r = {0};
 	struct prefix_steps steps;
 	struct err_msg msg = {""};
-	assert_int_equal(chat_request_parse(&r, body, strlen(body), &msg), ERR_OK);
+	assert_int_equal(chat_request_parse(&r, body, strlen(body), NULL, &msg), ERR_OK);
 	prefix_steps_find(&steps, &r);
 	chat_request_done(&r);
 	json_decref(root);

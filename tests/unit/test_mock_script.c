@@ -129,6 +129,7 @@ static void test_refused(void **state)
 	    "{\"rules\":[{\"every\":0}]}",
 	    "{\"rules\":[{\"count\":-1}]}",
 	    "{\"rules\":[{\"share\":1.5}]}",
+	    "{\"rules\":[{\"expire\":-0.1}]}",
 	    "{\"rules\":[{\"malformed\":\"oddly\"}]}",
 	    "{\"rules\":[{\"headers\":{\"A\":1}}]}",
 	    "{\"rules\":[{\"hang\":1}]}",

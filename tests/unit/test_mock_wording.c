@@ -64,7 +64,7 @@ static void word(struct wording *w, const char *system, const char *user, const 
 		       "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"%s\"},"
 		       "{\"role\":\"user\",\"content\":\"%s\"}]%s%s}",
 		       system, user, *members ? "," : "", members);
-	assert_int_equal(chat_request_parse(&r, body, strlen(body), &msg), ERR_OK);
+	assert_int_equal(chat_request_parse(&r, body, strlen(body), NULL, &msg), ERR_OK);
 	assert_int_equal(params_parse(&p, r.root, &name, &msg), ERR_OK);
 	wording_init(w);
 	assert_int_equal(wording_write(w, mock, &r, &p, 0, &msg), ERR_OK);
