@@ -2,7 +2,6 @@
  * freeal-annotator: takes samples that the coordinator leases out, asks the LLM about
  * them and sends the labels back. Stateless; run as many as are useful.
  */
-#include "annotator/dryrun.h"
 #include "annotator/loop.h"
 #include "base/rng.h"
 #include "config/service.h"
@@ -18,9 +17,6 @@ struct config {
 	const char *coordinator;
 	int64_t concurrency;
 	int64_t probe_ms;
-	bool dry_run;
-	const char *task;
-	const char *input;
 };
 
 static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_done,
@@ -50,28 +46,12 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .arg = "MS",
 	     .help = "wait between probes of an endpoint that refuses all requests"},
 	    SERVICE_OPTIONS(&c->service),
-	    {.name = "dry-run",
-	     .type = OPTION_FLAG,
-	     .value = &c->dry_run,
-	     .help = "print what would be asked, and how much; needs --task and --input"},
-	    {.name = "task",
-	     .type = OPTION_STRING,
-	     .value = &c->task,
-	     .arg = "TASK.yaml",
-	     .help = "dry run: the task file"},
-	    {.name = "input",
-	     .type = OPTION_STRING,
-	     .value = &c->input,
-	     .arg = "FILE",
-	     .help = "dry run: the samples"},
 	};
 	enum err e = service_parse(&c->service, entries, sizeof entries / sizeof *entries, argc,
 				   argv, ret_done, msg);
 	if (e || *ret_done)
 		return e;
-	if (c->dry_run && (!c->task || !c->input))
-		return err_set(msg, ERR_INVALID, "--dry-run needs --task and --input");
-	if (!c->dry_run && !c->coordinator)
+	if (!c->coordinator)
 		return err_set(msg, ERR_INVALID, "give --coordinator or set FREEAL_COORDINATOR");
 	return ERR_OK;
 }
@@ -117,9 +97,7 @@ int main(int argc, char **argv)
 	struct err_msg msg = {0};
 	bool done = false;
 	enum err e = config_parse(&c, argc, argv, &done, &msg);
-	if (!e && !done && c.dry_run) {
-		e = dryrun_print(c.task, c.input, stdout, &msg);
-	} else if (!e && !done) {
+	if (!e && !done) {
 		if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 			e = err_set(&msg, ERR_IO, "can't set up libcurl");
 		if (!e)

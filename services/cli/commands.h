@@ -5,6 +5,7 @@
 #ifndef FREEAL_CLI_COMMANDS_H
 #define FREEAL_CLI_COMMANDS_H
 
+int command_plan(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_up(int argc, char **argv);
 int command_init(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
     {"init", command_init, "write a commented task file for a CSV, TSV or JSONL file"},
+    {"plan", command_plan, "show what a run will ask, and what that costs"},
     {"run", command_run, "label an input file and train a model; goes on where it stopped"},
     {"up", command_up, "feed a coordinator that runs elsewhere, and fetch the results"},
     {"status", command_status, "show how far a project is"},

@@ -5,6 +5,7 @@
 #include "base/stop.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/dryrun.h"
 #include "cli/path.h"
 #include "cli/program.h"
 #include "cli/progress.h"
@@ -16,7 +17,6 @@
 #include "config/task.h"
 #include "llm/api_key.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,15 +215,9 @@ static enum err run_check(struct run *r, struct err_msg *msg)
 
 static int run_dry(const struct run *r)
 {
-	struct path program;
 	struct err_msg msg = {{0}};
-	enum err e = path_program("freeal-annotator", &program, &msg);
-	if (e)
-		return console_fail(e, &msg);
-	(void)execl(program.text, program.text, "--dry-run", "--task", r->task_path, "--input",
-		    r->input, (char *)NULL);
-	console_say("cannot run %s: %s", program.text, strerror(errno));
-	return EXIT_CODE_FAILED;
+	enum err e = dryrun_print(r->task_path, r->input, stdout, &msg);
+	return e ? console_fail(e, &msg) : EXIT_CODE_OK;
 }
 
 static void run_reject(void *context, uint64_t line, const char *reason)

@@ -35,9 +35,6 @@ if "--serve" in sys.argv:
 if "--version" in sys.argv:
     print(os.path.basename(sys.argv[0]), "9.9.9")
     sys.exit(0)
-if "--dry-run" in sys.argv:
-    print(sys.argv[1:])
-    sys.exit(0)
 if os.environ.get("FAKE_WORKER") == os.path.basename(sys.argv[0]):
     sys.exit(1)
 open(os.path.join(%r, os.path.basename(sys.argv[0]) + "." + str(os.getpid())), "w").close()
@@ -257,7 +254,7 @@ class Run(Case):
 
     def test_dry_run_makes_nothing(self):
         out, _ = self.run_freeal("--dry-run")
-        self.assertEqual("['--dry-run', '--task', 'task.yaml', '--input', 'in.csv']\n", out)
+        self.assertIn("samples in all: ", out)
         self.assertFalse((self.folder / "out").exists())
 
     def test_paused_run_goes_on(self):

@@ -1,4 +1,4 @@
-"""The annotator's command line: dry runs and what it refuses."""
+"""`freeal plan` and `freeal run --dry-run`: what would be asked, before anything is."""
 
 import json
 import os
@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 import unittest
 
-PROGRAM = os.path.join(os.environ["FREEAL_BIN"], "freeal-annotator")
+BIN = os.environ["FREEAL_BIN"]
+PROGRAM = os.path.join(BIN, "freeal")
 
 TASK = """\
 task: films
@@ -36,7 +37,7 @@ def requests_of(text):
     return found
 
 
-class DryRun(unittest.TestCase):
+class Case(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.task = self.write("task.yaml", TASK)
@@ -55,8 +56,14 @@ class DryRun(unittest.TestCase):
         return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30,
                               check=False)
 
+    def dry_run(self, task, source):
+        return self.run_program("run", task, "--input", source, "--dry-run",
+                                "--out", os.path.join(self.folder.name, "out"))
+
+
+class DryRun(Case):
     def test_requests(self):
-        run = self.run_program("--dry-run", "--task", self.task, "--input", self.input)
+        run = self.dry_run(self.task, self.input)
         self.assertEqual(run.returncode, 0, run.stderr)
         write, first, second = requests_of(run.stdout)
         self.assertTrue(write["messages"][-1]["content"].startswith(
@@ -79,7 +86,7 @@ class DryRun(unittest.TestCase):
     def test_without_price_and_shots(self):
         task = self.write("zero.yaml", "labels: [{name: a}, {name: b}]\n"
                           "llm: {url: \"http://localhost/v1\", model: m}\nrounds: [{shots: 0}]\n")
-        run = self.run_program("--dry-run", "--task", task, "--input", self.input)
+        run = self.dry_run(task, self.input)
         self.assertEqual(run.returncode, 0, run.stderr)
         (only,) = requests_of(run.stdout)
         self.assertEqual(len(only["messages"]), 2)
@@ -95,18 +102,55 @@ class DryRun(unittest.TestCase):
         for task, source, words in ((self.task, bad, "bad.csv:3:"),
                                     (self.task, "/no/such.csv", "/no/such.csv"),
                                     ("/no/such.yaml", self.input, "/no/such.yaml")):
-            run = self.run_program("--dry-run", "--task", task, "--input", source)
+            run = self.dry_run(task, source)
             self.assertEqual(run.returncode, 2, run.stderr)
             self.assertIn(words, run.stderr)
 
+
+LADDER = """\
+labels: [{name: a}, {name: b}]
+endpoints:
+  - {name: cheap, url: "http://127.0.0.1:9/v1", model: small, requests_per_minute: 2,
+     usd_per_million: {in: 1, out: 2}}
+  - {name: strong, url: "http://127.0.0.1:9/v1", model: large, usd_per_million: {in: 10, out: 20}}
+llm: {endpoints: [cheap]}
+rounds:
+  - {shots: 0, batch: 2}
+  - {shots: 0, relabel: 0.5, endpoints: [strong], reasoning: true, reasoning_tokens: 400}
+budget: {%s}
+"""
+
+
+class Plan(Case):
+    def plan(self, budget):
+        run = self.run_program("plan", self.write("ladder.yaml", LADDER % budget), "--input", self.input)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout
+
+    def test_a_ladder(self):
+        text = self.plan("usd: 1, tokens: 100000, requests: 3")
+        rows = {line.split("  ")[0]: line.split() for line in text.splitlines()}
+        self.assertEqual(rows["round 0"][2:5], ["100%", "0", "2"])
+        self.assertEqual(rows["round 0"][-6:], ["1.0", "min", "cheap", "(small),", "batch", "2"])
+        self.assertEqual(rows["round 1"][2:5], ["50%", "0", "2"])
+        self.assertEqual(rows["round 1"][-3:], ["strong", "(large),", "reasoning"])
+        self.assertEqual(int(rows["round 1"][7]), 2 * (100 + 1))
+        self.assertEqual(rows["in all"][2], "4")
+        self.assertIn("Budget of 1 USD: will do.", text)
+        self.assertIn("Budget of 100000 tokens: will do.", text)
+        self.assertIn("Budget of 3 requests: WON'T DO", text)
+        self.assertFalse(os.path.exists(os.path.join(self.folder.name, "out")))
+
+    def test_a_budget_that_may_not_do(self):
+        self.assertIn("Budget of 0.01 USD: will do as expected; at the worst", self.plan("usd: 0.01"))
+        self.assertIn("Budget of 0.0001 USD: WON'T DO", self.plan("usd: 0.0001"))
+
     def test_usage(self):
-        for arguments in ((), ("--dry-run",), ("--coordinator", "ipc:///x", "--concurrency", "0"),
-                          ("--coordinator", "ipc:///x", "--log-level", "loud"), ("--no-such",)):
+        for arguments in (("plan",), ("plan", self.task), ("plan", self.task, "--input", "/no/such.csv"),
+                          ("plan", "/no/such.yaml", "--input", self.input)):
             run = self.run_program(*arguments)
             self.assertEqual(run.returncode, 2, run.stderr)
             self.assertNotEqual(run.stderr, "")
-        self.assertEqual(self.run_program("--version").returncode, 0)
-        self.assertIn("--dry-run", self.run_program("--help").stdout)
 
 
 if __name__ == "__main__":

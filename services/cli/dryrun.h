@@ -1,8 +1,8 @@
 /*
  * The dry run: what would be asked of the LLM, and how much of it, without asking.
  */
-#ifndef FREEAL_ANNOTATOR_DRYRUN_H
-#define FREEAL_ANNOTATOR_DRYRUN_H
+#ifndef FREEAL_CLI_DRYRUN_H
+#define FREEAL_CLI_DRYRUN_H
 
 #include "base/err.h"
 
@@ -10,7 +10,7 @@
 
 /* Prints the first sample's request of each round, the request for demonstrations where
  * there is one, and the requests, tokens and money to expect. */
-WARN_UNUSED enum err dryrun_print(const char *task_path, const char *input_path, FILE *out,
+WARN_UNUSED enum err dryrun_print(const char *task_path, const char *input, FILE *out,
 				  struct err_msg *msg);
 
 #endif
