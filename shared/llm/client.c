@@ -29,6 +29,7 @@
 /* A server that has begun to answer has to go on at this rate, after a while. */
 #define SLOW_AFTER_MS 10000
 #define SLOW_BYTES_PER_S 64
+#define REPLY_BYTES_KEPT 4096 /* of a buffer that waits for the next reply */
 
 /* One transfer; kept with its easy handle for the next one. */
 struct slot {
@@ -43,6 +44,7 @@ struct slot {
 	uint64_t first_byte_ms; /* 0: none yet */
 	uint64_t sent_ms;
 	bool too_large, too_slow;
+	bool has_body; /* the handle is set to send one */
 	void *cookie;
 	char error[CURL_ERROR_SIZE];
 };
@@ -192,6 +194,8 @@ static size_t header_take(char *data, size_t size, size_t count, void *context)
 	if (s->too_large || slot_slow(s))
 		return 0;
 	char value[64];
+	if (size == 0 || (*data | 0x20) != 'r')
+		return size;
 	if (header_value(data, size, "retry-after-ms", value, sizeof value)) {
 		uint64_t ms = retry_after_parse(value, 0);
 		if (ms != RETRY_AFTER_NONE)
@@ -203,39 +207,15 @@ static size_t header_take(char *data, size_t size, size_t count, void *context)
 	return size;
 }
 
-static struct slot *slot_take(struct client *e, size_t reply_bytes_max)
-{
-	struct slot *s = e->free;
-	if (s) {
-		e->free = s->next;
-		curl_easy_reset(s->easy);
-	} else {
-		s = calloc(1, sizeof *s);
-		if (!s)
-			return NULL;
-		s->client = e;
-		s->easy = curl_easy_init();
-		buf_init(&s->request, PROMPT_BYTES_MAX);
-		buf_init(&s->reply, REPLY_BYTES_MAX);
-		if (!s->easy) {
-			slot_free(s);
-			return NULL;
-		}
-	}
-	buf_done(&s->reply);
-	buf_init(&s->reply, reply_bytes_max ? reply_bytes_max : REPLY_BYTES_MAX);
-	s->header_bytes = 0;
-	s->retry_after_ms = RETRY_AFTER_NONE;
-	s->first_byte_ms = 0;
-	s->too_large = s->too_slow = false;
-	s->error[0] = '\0';
-	return s;
-}
-
 static void slot_give(struct client *e, struct slot *s)
 {
 	buf_done(&s->request);
 	buf_init(&s->request, PROMPT_BYTES_MAX);
+	curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, NULL);
+	if (s->reply.capacity > REPLY_BYTES_KEPT) {
+		buf_done(&s->reply);
+		buf_init(&s->reply, REPLY_BYTES_MAX);
+	}
 	curl_slist_free_all(s->headers);
 	s->headers = NULL;
 	s->next = e->free;
@@ -307,48 +287,95 @@ static long idle_s_max(const struct client *e)
 	return idle_s > 0 ? (long)idle_s : 1;
 }
 
-static void connection_set(const struct slot *s)
+/* What is the same for all requests. */
+static void slot_set_always(struct slot *s)
 {
 	CURL *c = s->easy;
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, (long)PROBE_EVERY_S);
-	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, socket_options_set);
-	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, idle_s_max(s->client));
-}
-
-static void slot_set(struct slot *s, const struct client_request *request)
-{
-	const char *url = request->url;
-	CURL *c = s->easy;
-	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	/* Over HTTP/2 the requests share connections; wait to see whether they can. */
-	curl_easy_setopt(c, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", 6) == 0 ? 1L : 0L);
-	if (is_loopback(url))
-		curl_easy_setopt(c, CURLOPT_PROXY, "");
-	long timeout_ms = request->timeout_ms ? (long)request->timeout_ms : 60000;
-	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-			 timeout_ms < CONNECT_MS_MAX ? timeout_ms : (long)CONNECT_MS_MAX);
-	connection_set(s);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, (long)PROBE_EVERY_S);
+	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, socket_options_set);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "freeal/" FREEAL_VERSION);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, s->headers);
-	if (request->body) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->request.size);
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, s->request.data);
-	}
-	if (request->method && strcmp(request->method, "POST") != 0)
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_take);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, header_take);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, s);
+}
+
+static struct slot *slot_new(struct client *e)
+{
+	struct slot *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->client = e;
+	s->easy = curl_easy_init();
+	buf_init(&s->request, PROMPT_BYTES_MAX);
+	buf_init(&s->reply, REPLY_BYTES_MAX);
+	if (!s->easy) {
+		slot_free(s);
+		return NULL;
+	}
+	slot_set_always(s);
+	return s;
+}
+
+static struct slot *slot_take(struct client *e, size_t reply_bytes_max)
+{
+	struct slot *s = e->free;
+	if (s)
+		e->free = s->next;
+	else
+		s = slot_new(e);
+	if (!s)
+		return NULL;
+	buf_reset(&s->reply);
+	s->reply.size_max = reply_bytes_max ? reply_bytes_max : REPLY_BYTES_MAX;
+	s->header_bytes = 0;
+	s->retry_after_ms = RETRY_AFTER_NONE;
+	s->first_byte_ms = 0;
+	s->too_large = s->too_slow = false;
+	s->error[0] = '\0';
+	return s;
+}
+
+static void method_set(struct slot *s, const struct client_request *request)
+{
+	CURL *c = s->easy;
+	const char *method = request->method ? request->method : "POST";
+	if (request->body) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->request.size);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, s->request.data);
+	} else if (s->has_body) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, NULL);
+		curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+	}
+	s->has_body = request->body != NULL;
+	bool usual = strcmp(method, s->has_body ? "POST" : "GET") == 0;
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, usual ? NULL : method);
+}
+
+/* The handle keeps what it was set to for the request before: all of it is set anew. */
+static void slot_set(struct slot *s, const struct client_request *request)
+{
+	const char *url = request->url;
+	CURL *c = s->easy;
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	/* Over HTTP/2 the requests share connections; wait to see whether they can. */
+	curl_easy_setopt(c, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", 6) == 0 ? 1L : 0L);
+	curl_easy_setopt(c, CURLOPT_PROXY, is_loopback(url) ? "" : NULL);
+	long timeout_ms = request->timeout_ms ? (long)request->timeout_ms : 60000;
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+			 timeout_ms < CONNECT_MS_MAX ? timeout_ms : (long)CONNECT_MS_MAX);
+	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, idle_s_max(s->client));
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, s->headers);
+	method_set(s, request);
 }
 
 /* The slot's buffer and the request's change places. */

@@ -55,7 +55,7 @@ class Input:
             "labels": [{"name": label, "examples": self.examples[label]} for label in self.labels],
             "input": {"text": "text", "id": "id", "gold": "label"},
             "llm": {"url": url, "model": "fixed", "max_tokens": 20, **llm},
-            "model": {"type": "ngram"}, "rounds": [{"shots": SHOTS}], "seed": 1}
+            "model": {"type": "ngram"}, "rounds": [{"shots": SHOTS}], "cache": False, "seed": 1}
 
 
 @contextlib.contextmanager
