@@ -6,6 +6,7 @@
 #define FREEAL_CLI_COMMANDS_H
 
 int command_plan(int argc, char **argv);
+int command_prompt(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_up(int argc, char **argv);
 int command_init(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
     {"init", command_init, "write a commented task file for a CSV, TSV or JSONL file"},
     {"plan", command_plan, "show what a run will ask, and what that costs"},
+    {"prompt", command_prompt, "print the request that a sample is labelled with"},
     {"run", command_run, "label an input file and train a model; goes on where it stopped"},
     {"up", command_up, "feed a coordinator that runs elsewhere, and fetch the results"},
     {"status", command_status, "show how far a project is"},

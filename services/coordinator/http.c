@@ -5,10 +5,12 @@
 #include "coordinator/allowance.h"
 #include "coordinator/backup.h"
 #include "coordinator/http_lines.h"
+#include "coordinator/http_reply.h"
 #include "coordinator/ingest.h"
 #include "coordinator/kept_view.h"
 #include "coordinator/labels.h"
 #include "coordinator/report.h"
+#include "coordinator/shots.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -56,49 +58,6 @@ struct labels_source {
 	const Freeal__Project *project;
 };
 
-static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type,
-			     const char *text, size_t size)
-{
-	struct MHD_Response *r =
-	    MHD_create_response_from_buffer(size, (void *)text, MHD_RESPMEM_MUST_COPY);
-	if (!r)
-		return MHD_NO;
-	(void)MHD_add_response_header(r, "Content-Type", type);
-	enum MHD_Result queued = MHD_queue_response(connection, status, r);
-	MHD_destroy_response(r);
-	return queued;
-}
-
-static enum MHD_Result reply_json(struct MHD_Connection *connection, unsigned status,
-				  const char *text)
-{
-	return reply(connection, status, "application/json", text, strlen(text));
-}
-
-static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned status,
-				   const char *what)
-{
-	char text[512];
-	(void)snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", what);
-	return reply_json(connection, status, text);
-}
-
-/* Not now: the same again later is welcome. */
-static enum MHD_Result reply_busy(struct MHD_Connection *connection, const char *why)
-{
-	char text[128];
-	int n = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", why);
-	struct MHD_Response *r =
-	    MHD_create_response_from_buffer((size_t)n, text, MHD_RESPMEM_MUST_COPY);
-	if (!r)
-		return MHD_NO;
-	(void)MHD_add_response_header(r, "Content-Type", "application/json");
-	(void)MHD_add_response_header(r, "Retry-After", "1");
-	enum MHD_Result queued = MHD_queue_response(connection, 503, r);
-	MHD_destroy_response(r);
-	return queued;
-}
-
 static bool authorized(const struct http *h, struct MHD_Connection *connection)
 {
 	const char *given =
@@ -121,17 +80,17 @@ static enum MHD_Result samples_post(struct http *h, struct MHD_Connection *conne
 		r.batch = ingest_parse(buf_str(body), body->size, label_count);
 	buf_done(body);
 	if (e == ERR_INVALID)
-		return reply_error(connection, 400, "the body is no packed SampleBatch");
+		return http_reply_error(connection, 400, "the body is no packed SampleBatch");
 	if (!r.batch)
-		return reply_busy(connection, "out of memory");
+		return http_reply_busy(connection, "out of memory");
 	e = inbox_call(h->c->inbox, &r);
 	struct buf json;
 	buf_init(&json, BODY_BYTES_MAX);
 	ingest_reply(r.batch, &json);
 	enum MHD_Result result =
 	    e || buf_error(&json)
-		? reply_busy(connection, err_str(e ? e : buf_error(&json)))
-		: reply(connection, 200, "application/json", buf_str(&json), json.size);
+		? http_reply_busy(connection, err_str(e ? e : buf_error(&json)))
+		: http_reply(connection, 200, "application/json", buf_str(&json), json.size);
 	buf_done(&json);
 	ingest_batch_free(r.batch);
 	return result;
@@ -144,15 +103,16 @@ static enum MHD_Result control_post(struct http *h, struct MHD_Connection *conne
 	json_t *json = body->size ? json_loadb(buf_str(body), body->size, 0, NULL) : NULL;
 	if (body->size && !json_is_object(json)) {
 		json_decref(json);
-		return reply_error(connection, 400, "the body must be a JSON object");
+		return http_reply_error(connection, 400, "the body must be a JSON object");
 	}
 	json_int_t requests = json_integer_value(json_object_get(json, "max_requests"));
 	json_decref(json);
 	if (requests < 0)
-		return reply_error(connection, 400, "max_requests must not be negative");
+		return http_reply_error(connection, 400, "max_requests must not be negative");
 	r.requests_more = (uint64_t)requests;
 	enum err e = inbox_call(h->c->inbox, &r);
-	return e ? reply_error(connection, 503, err_str(e)) : reply_json(connection, 200, "{}\n");
+	return e ? http_reply_error(connection, 503, err_str(e))
+		 : http_reply_json(connection, 200, "{}\n");
 }
 
 static enum err labels_next(void *context, struct buf *out)
@@ -176,11 +136,11 @@ static enum MHD_Result labels_get(struct http *h, struct MHD_Connection *connect
 {
 	struct labels_source *source = calloc(1, sizeof *source);
 	if (!source)
-		return reply_error(connection, 503, "out of memory");
+		return http_reply_error(connection, 503, "out of memory");
 	source->project = h->c->project;
 	if (view_new(h->c->store, &source->view)) {
 		labels_free(source);
-		return reply_error(connection, 500, "cannot read the store");
+		return http_reply_error(connection, 500, "cannot read the store");
 	}
 	const struct lines_source lines = {labels_next, labels_free, source};
 	return lines_reply(connection, &lines);
@@ -200,7 +160,7 @@ static enum MHD_Result cache_get(struct http *h, struct MHD_Connection *connecti
 {
 	struct kept_view *view = kept_view_new(h->c->store);
 	if (!view)
-		return reply_error(connection, 503, "out of memory");
+		return http_reply_error(connection, 503, "out of memory");
 	const struct lines_source lines = {cache_next, cache_free, view};
 	return lines_reply(connection, &lines);
 }
@@ -209,8 +169,8 @@ static enum MHD_Result status_get(struct http *h, struct MHD_Connection *connect
 {
 	char *text = coordinator_status(h->c);
 	if (!text)
-		return reply_error(connection, 503, "not yet");
-	enum MHD_Result result = reply_json(connection, 200, text);
+		return http_reply_error(connection, 503, "not yet");
+	enum MHD_Result result = http_reply_json(connection, 200, text);
 	free(text);
 	return result;
 }
@@ -220,8 +180,27 @@ static enum MHD_Result report_get(struct http *h, struct MHD_Connection *connect
 	char *text;
 	enum err e = report_make(h->c->store, h->c->project, &text);
 	if (e)
-		return reply_error(connection, 500, err_str(e));
-	enum MHD_Result result = reply_json(connection, 200, text);
+		return http_reply_error(connection, 500, err_str(e));
+	enum MHD_Result result = http_reply_json(connection, 200, text);
+	free(text);
+	return result;
+}
+
+/* ?id=ID&round=N */
+static enum MHD_Result shots_get(struct http *h, struct MHD_Connection *connection)
+{
+	const char *id = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "id");
+	const char *round = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "round");
+	char *text;
+	if (!id || !round || strlen(round) > 6 || round[strspn(round, "0123456789")])
+		return http_reply_error(connection, 400, "give id and round");
+	enum err e = shots_make(h->c->store, h->c->project, id, strlen(id),
+				(uint32_t)strtoul(round, NULL, 10), &text);
+	if (e == ERR_NOT_FOUND)
+		return http_reply_error(connection, 404, "the project has no such sample");
+	if (e)
+		return http_reply_error(connection, 500, err_str(e));
+	enum MHD_Result result = http_reply_json(connection, 200, text);
 	free(text);
 	return result;
 }
@@ -232,7 +211,7 @@ static enum MHD_Result model_list(struct http *h, struct MHD_Connection *connect
 	(void)snprintf(path, sizeof path, "%s/model", h->c->project_dir);
 	DIR *dir = opendir(path);
 	if (!dir)
-		return reply_error(connection, 404, "there is no model yet");
+		return http_reply_error(connection, 404, "there is no model yet");
 	json_t *files = json_array();
 	for (struct dirent *d; (d = readdir(dir));)
 		if (d->d_name[0] != '.')
@@ -241,8 +220,8 @@ static enum MHD_Result model_list(struct http *h, struct MHD_Connection *connect
 	json_t *json = json_pack("{s:o}", "files", files);
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
-	enum MHD_Result result = text ? reply_json(connection, 200, text)
-				      : reply_error(connection, 503, "out of memory");
+	enum MHD_Result result = text ? http_reply_json(connection, 200, text)
+				      : http_reply_error(connection, 503, "out of memory");
 	free(text);
 	return result;
 }
@@ -255,7 +234,7 @@ static enum MHD_Result reply_file(struct MHD_Connection *connection, const char 
 	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
 		if (fd >= 0)
 			(void)close(fd);
-		return reply_error(connection, 404, "no such file");
+		return http_reply_error(connection, 404, "no such file");
 	}
 	struct MHD_Response *r = MHD_create_response_from_fd64((uint64_t)info.st_size, fd);
 	if (!r) {
@@ -273,7 +252,7 @@ static enum MHD_Result model_get(struct http *h, struct MHD_Connection *connecti
 {
 	char path[1400];
 	if (name[0] == '.' || strchr(name, '/') || strlen(name) > 128)
-		return reply_error(connection, 404, "no such file");
+		return http_reply_error(connection, 404, "no such file");
 	(void)snprintf(path, sizeof path, "%s/model/%s", h->c->project_dir, name);
 	return reply_file(connection, path, "application/octet-stream");
 }
@@ -306,9 +285,9 @@ static enum MHD_Result backup_get(struct http *h, struct MHD_Connection *connect
 	struct backup *b;
 	enum err e = backup_new(h->c->store, &h->backup_running, &b);
 	if (e)
-		return reply_error(connection, 503,
-				   e == ERR_AGAIN ? "another backup is being made; try again later"
-						  : err_str(e));
+		return http_reply_error(
+		    connection, 503,
+		    e == ERR_AGAIN ? "another backup is being made; try again later" : err_str(e));
 	struct MHD_Response *r = MHD_create_response_from_callback(
 	    MHD_SIZE_UNKNOWN, BACKUP_BLOCK_BYTES, backup_data, b, backup_end);
 	if (!r) {
@@ -334,7 +313,7 @@ static enum MHD_Result route_post(struct http *h, struct MHD_Connection *connect
 		return control_post(h, connection, INBOX_STOP, body);
 	if (strcmp(url, "/v1/cache/clear") == 0)
 		return control_post(h, connection, INBOX_CACHE_CLEAR, body);
-	return reply_error(connection, 404, "no such resource");
+	return http_reply_error(connection, 404, "no such resource");
 }
 
 static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connection, const char *url)
@@ -345,6 +324,8 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 		return labels_get(h, connection);
 	if (strcmp(url, "/v1/cache") == 0)
 		return cache_get(h, connection);
+	if (strcmp(url, "/v1/shots") == 0)
+		return shots_get(h, connection);
 	if (strcmp(url, "/v1/report") == 0)
 		return report_get(h, connection);
 	if (strcmp(url, "/v1/task") == 0)
@@ -355,7 +336,7 @@ static enum MHD_Result route_get(struct http *h, struct MHD_Connection *connecti
 		return model_list(h, connection);
 	if (strncmp(url, "/v1/model/", 10) == 0)
 		return model_get(h, connection, url + 10);
-	return reply_error(connection, 404, "no such resource");
+	return http_reply_error(connection, 404, "no such resource");
 }
 
 static size_t body_bytes_told(struct MHD_Connection *connection)
@@ -406,18 +387,18 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
 		return MHD_YES;
 	}
 	if (strcmp(url, "/healthz") == 0)
-		return reply_json(connection, 200, "{\"ok\":true}\n");
+		return http_reply_json(connection, 200, "{\"ok\":true}\n");
 	if (x->refused == 401)
-		return reply_error(connection, 401, "the bearer token is missing or wrong");
+		return http_reply_error(connection, 401, "the bearer token is missing or wrong");
 	if (x->refused == 503)
-		return reply_busy(connection, "too much is being sent at once");
+		return http_reply_busy(connection, "too much is being sent at once");
 	if (strcmp(method, "GET") == 0)
 		return route_get(h, connection, url);
 	if (strcmp(method, "POST") != 0)
-		return reply_error(connection, 405, "GET or POST");
+		return http_reply_error(connection, 405, "GET or POST");
 	if (x->refused || buf_error(&x->body))
-		return reply_error(connection, 413,
-				   "the body is larger than 16 MiB; send fewer samples at once");
+		return http_reply_error(
+		    connection, 413, "the body is larger than 16 MiB; send fewer samples at once");
 	return route_post(h, connection, url, &x->body);
 }
 

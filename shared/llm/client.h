@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "llm/client_url.h"
 #include "llm/retry_after.h"
 #include "proto/project.pb-c.h"
 
@@ -47,14 +48,6 @@ struct client_request {
 	uint32_t timeout_ms;
 	void *cookie; /* handed to the callback */
 };
-
-/*
- * The URL of `path`, such as "/chat/completions", at an endpoint. With an api_version (Azure)
- * the deployment is the model's name, put in where `url` does not end in one:
- * URL/openai/deployments/MODEL/PATH?api-version=VERSION. ERR_LIMIT.
- */
-WARN_UNUSED enum err client_url_write(const Freeal__Endpoint *endpoint, const char *path,
-				      char *ret_url, size_t size);
 
 struct client_reply {
 	enum transfer transfer;

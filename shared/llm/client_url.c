@@ -1,4 +1,4 @@
-#include "llm/client.h"
+#include "llm/client_url.h"
 
 #include <stdio.h>
 #include <string.h>

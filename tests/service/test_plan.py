@@ -153,5 +153,32 @@ class Plan(Case):
             self.assertNotEqual(run.stderr, "")
 
 
+class Prompt(Case):
+    def prompt(self, llm, *arguments):
+        task = self.write("prompt.yaml", "labels: [{name: a, examples: [one]}, {name: b}]\n"
+                          "llm: {%s}\nrounds: [{shots: 2}]\n" % llm)
+        run = subprocess.run([PROGRAM, "prompt", task, "--input", self.input, *arguments], capture_output=True,
+                             text=True, timeout=30, check=False, env={"SECRET_": "sk-hidden"})
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertNotIn("sk-hidden", run.stdout + run.stderr)
+        return run.stdout
+
+    def test_the_head_names_the_key_and_does_not_show_it(self):
+        url = 'url: "http://127.0.0.1:9/v1", model: m'
+        self.assertIn("\nAuthorization: Bearer $SECRET_\n", self.prompt(url + ", key_env: SECRET_"))
+        self.assertIn("\nAuthorization: Bearer (the first line of /no/such)\n", self.prompt(url + ", key_file: /no/such"))
+        azure = self.prompt(url + ", key_env: SECRET_, api_version: 2024-10-21")
+        self.assertIn("?api-version=2024-10-21\n", azure)
+        self.assertIn("\napi-key: $SECRET_\n", azure)
+        self.assertNotIn("$", self.prompt(url))
+
+    def test_the_body(self):
+        url = 'url: "http://127.0.0.1:9/v1", model: m'
+        (pretty,) = requests_of(self.prompt(url, "--sample", "2"))
+        self.assertEqual([m["content"] for m in pretty["messages"][1:]],
+                         ["one", "a", "<demonstration 2: written by the LLM>", "a", "Lovely"])
+        self.assertEqual(json.loads(self.prompt(url, "--sample", "2", "--raw")), pretty)
+
+
 if __name__ == "__main__":
     unittest.main()
