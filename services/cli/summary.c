@@ -117,11 +117,91 @@ static void write_round(const json_t *round, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+/* Names with their counts, those that are there. */
+static void write_counts(const char *words, const json_t *counts, struct buf *out)
+{
+	char n[32];
+	const char *name;
+	json_t *value;
+	const char *before = words;
+	json_object_foreach((json_t *)counts, name, value)
+	{
+		buf_printf(out, "%s%s %s", before, name,
+			   console_count(n, (uint64_t)json_integer_value(value)));
+		before = ", ";
+	}
+	if (before != words)
+		buf_add_char(out, '\n');
+}
+
+static void write_endpoints(const json_t *round, struct buf *out)
+{
+	size_t i;
+	const json_t *endpoint;
+	const json_t *endpoints = json_object_get(round, "endpoints");
+	uint64_t all = 0;
+	json_array_foreach(endpoints, i, endpoint) all += count_of(endpoint, "answers");
+	if (json_array_size(endpoints) < 2 || all == 0)
+		return;
+	json_array_foreach(endpoints, i, endpoint)
+	{
+		const char *name = json_string_value(json_object_get(endpoint, "name"));
+		buf_printf(out, "%s%s %.0f %%", i ? ", " : "    answered by ", name ? name : "?",
+			   100.0 * (double)count_of(endpoint, "answers") / (double)all);
+	}
+	buf_add_char(out, '\n');
+}
+
+static void write_usage(const json_t *usage, struct buf *out)
+{
+	static const struct {
+		const char *key, *words;
+	} more[] = {{"tokens_cached", "of the tokens in from the server's cache"},
+		    {"tokens_reasoning", "of the tokens out for reasoning"},
+		    {"recalled", "answers from freeal's cache"}};
+	char a[32], b[32], c[32];
+	double usd = number_of(usage, "usd");
+	buf_printf(out, "%s requests, %s tokens in, %s out",
+		   console_count(a, count_of(usage, "requests")),
+		   console_count(b, count_of(usage, "tokens_in")),
+		   console_count(c, count_of(usage, "tokens_out")));
+	if (usd > 0)
+		buf_printf(out, ", $%.*f", usd < 0.1 ? 4 : 2, usd);
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		if (count_of(usage, more[i].key))
+			buf_printf(out, "; %s %s", console_count(a, count_of(usage, more[i].key)),
+				   more[i].words);
+	}
+	buf_add_char(out, '\n');
+}
+
+/* What a round cost, and what came of it. */
+static void write_rung(const json_t *round, struct buf *out)
+{
+	char n[32], m[32];
+	const json_t *gold = json_object_get(round, "gold");
+	if (count_of(json_object_get(round, "usage"), "requests")) {
+		buf_add_str(out, "    ");
+		write_usage(json_object_get(round, "usage"), out);
+	}
+	write_counts("    unusable: ", json_object_get(round, "reasons"), out);
+	write_endpoints(round, out);
+	if (count_of(gold, "samples"))
+		buf_printf(out, "    answers right %.2f %%; labels mended %s, broken %s\n",
+			   100 * number_of(gold, "correct"),
+			   console_count(n, count_of(gold, "mended")),
+			   console_count(m, count_of(gold, "broken")));
+}
+
 static void write_rounds(const json_t *report, struct buf *out)
 {
 	size_t i;
 	const json_t *round;
-	json_array_foreach(json_object_get(report, "rounds"), i, round) write_round(round, out);
+	json_array_foreach(json_object_get(report, "rounds"), i, round)
+	{
+		write_round(round, out);
+		write_rung(round, out);
+	}
 	const char *reason = json_string_value(json_object_get(report, "stop_reason"));
 	if (reason && reason[0])
 		buf_printf(out, "  no more rounds: %s\n", reason);
@@ -129,18 +209,11 @@ static void write_rounds(const json_t *report, struct buf *out)
 
 static void write_price(const json_t *report, struct buf *out)
 {
-	char a[32], b[32], c[32];
 	const json_t *usage = json_object_get(report, "usage");
-	double usd = number_of(usage, "usd");
 	if (!usage)
 		return;
-	buf_printf(out, "  LLM: %s requests, %s tokens in, %s out",
-		   console_count(a, count_of(usage, "requests")),
-		   console_count(b, count_of(usage, "tokens_in")),
-		   console_count(c, count_of(usage, "tokens_out")));
-	if (usd > 0)
-		buf_printf(out, ", $%.*f", usd < 0.1 ? 4 : 2, usd);
-	buf_add_char(out, '\n');
+	buf_add_str(out, "  LLM: ");
+	write_usage(usage, out);
 }
 
 static void write_right(const char *words, const json_t *share, struct buf *out)

@@ -171,6 +171,8 @@ static void usage_add(Freeal__Usage *sum, const Freeal__Usage *usage)
 	sum->tokens_out += usage->tokens_out;
 	sum->nano_usd += usage->nano_usd;
 	sum->recalled += usage->recalled;
+	sum->tokens_cached += usage->tokens_cached;
+	sum->tokens_reasoning += usage->tokens_reasoning;
 }
 
 /* What was counted since the last record goes into the round's. */

@@ -1,6 +1,7 @@
 #include "coordinator/report.h"
 
 #include "coordinator/round.h"
+#include "coordinator/rungs.h"
 #include "coordinator/tables.h"
 #include "coordinator/tally.h"
 #include "coordinator/view.h"
@@ -8,16 +9,18 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *usage_json(const Freeal__Usage *u)
 {
 	static const Freeal__Usage none = FREEAL__USAGE__INIT;
 	if (!u)
 		u = &none;
-	return json_pack("{s:I, s:I, s:I, s:f, s:I}", "requests", (json_int_t)u->requests,
-			 "tokens_in", (json_int_t)u->tokens_in, "tokens_out",
-			 (json_int_t)u->tokens_out, "usd", (double)u->nano_usd / 1e9, "recalled",
-			 (json_int_t)u->recalled);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "requests", (json_int_t)u->requests,
+			 "tokens_in", (json_int_t)u->tokens_in, "tokens_cached",
+			 (json_int_t)u->tokens_cached, "tokens_out", (json_int_t)u->tokens_out,
+			 "tokens_reasoning", (json_int_t)u->tokens_reasoning, "usd",
+			 (double)u->nano_usd / 1e9, "recalled", (json_int_t)u->recalled);
 }
 
 static json_t *share_json(const struct tally_share *s)
@@ -65,6 +68,41 @@ static Freeal__Result *result_get(struct store_txn *txn, Freeal__WorkKind kind, 
 	return result;
 }
 
+/* An endpoint is called as the task file has it now; else by its model. */
+static const char *endpoint_name(const Freeal__Project *project, const struct rung_kind *kind)
+{
+	for (size_t i = 0; i < project->n_endpoints; i++) {
+		const Freeal__Endpoint *e = project->endpoints[i];
+		if (strcmp(e->url, kind->name) == 0 && strcmp(e->model, kind->model) == 0)
+			return e->name;
+	}
+	return kind->model;
+}
+
+/* Why answers were unusable, whose answers there are, and what they are worth against gold. */
+static void rung_add(const struct rung *g, const Freeal__Project *project, json_t *round)
+{
+	json_t *reasons = json_object(), *endpoints = json_array();
+	for (size_t i = 0; i < g->reason_count; i++)
+		(void)json_object_set_new(reasons, g->reasons[i].name,
+					  json_integer((json_int_t)g->reasons[i].count));
+	for (size_t i = 0; i < g->endpoint_count; i++)
+		(void)json_array_append_new(endpoints,
+					    json_pack("{s:s, s:s, s:I}", "name",
+						      endpoint_name(project, &g->endpoints[i]),
+						      "model", g->endpoints[i].model, "answers",
+						      (json_int_t)g->endpoints[i].count));
+	(void)json_object_set_new(round, "reasons", reasons);
+	(void)json_object_set_new(round, "endpoints", endpoints);
+	json_t *gold = json_null();
+	if (g->right.samples > 0)
+		gold = json_pack("{s:I, s:f, s:I, s:I, s:I}", "samples",
+				 (json_int_t)g->right.samples, "correct", tally_share_of(&g->right),
+				 "changed", (json_int_t)g->changed, "mended", (json_int_t)g->mended,
+				 "broken", (json_int_t)g->broken);
+	(void)json_object_set_new(round, "gold", gold);
+}
+
 static json_t *round_json(struct store_txn *txn, const Freeal__RoundRecord *r, json_t *total,
 			  double *seconds)
 {
@@ -92,8 +130,10 @@ static json_t *round_json(struct store_txn *txn, const Freeal__RoundRecord *r, j
 	return json;
 }
 
-static enum err rounds_json(struct store_txn *txn, json_t *report)
+static enum err rounds_json(struct store_txn *txn, const struct rungs *rungs,
+			    const Freeal__Project *project, json_t *report)
 {
+	static const struct rung none;
 	json_t *rounds = json_array(), *total = json_object();
 	double seconds = 0.0;
 	Freeal__StateRecord *state = NULL;
@@ -105,7 +145,9 @@ static enum err rounds_json(struct store_txn *txn, json_t *report)
 			      &freeal__round_record__descriptor, &record);
 		if (e)
 			continue;
-		(void)json_array_append_new(rounds, round_json(txn, record, total, &seconds));
+		json_t *round = round_json(txn, record, total, &seconds);
+		rung_add(i < rungs->count ? &rungs->items[i] : &none, project, round);
+		(void)json_array_append_new(rounds, round);
 		frame_message_free(record);
 	}
 	frame_message_free(state);
@@ -126,6 +168,7 @@ static enum err meta_json(struct store_txn *txn, json_t *report)
 		Freeal__Usage usage = FREEAL__USAGE__INIT;
 		usage.requests = (uint32_t)n->requests;
 		usage.tokens_in = n->tokens_in;
+		usage.tokens_cached = n->tokens_cached;
 		usage.tokens_out = n->tokens_out;
 		usage.nano_usd = n->nano_usd;
 		usage.recalled = (uint32_t)n->recalled;
@@ -184,27 +227,41 @@ static void tally_json(const struct tally *t, const Freeal__Project *project, js
 	(void)json_object_set_new(report, "gold", gold_json(t));
 }
 
+/* All samples, once. */
+static enum err samples_count(struct store *store, struct tally *tally, struct rungs *rungs)
+{
+	struct view *view;
+	struct view_row row;
+	enum err e = view_new(store, &view);
+	if (e)
+		return e;
+	while (!(e = view_next(view, &row))) {
+		tally_add(tally, &row);
+		e = rungs_add(rungs, &row);
+		if (e)
+			break;
+	}
+	view_free(view);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err report_make(struct store *store, const Freeal__Project *project, char **ret_json)
 {
 	struct tally tally;
-	struct view *view;
-	struct view_row row;
+	struct rungs rungs;
 	enum err e = tally_init(&tally, (uint32_t)project->n_labels);
 	if (e)
 		return e;
-	e = view_new(store, &view);
-	if (!e) {
-		while (!(e = view_next(view, &row)))
-			tally_add(&tally, &row);
-		view_free(view);
-	}
+	rungs_init(&rungs);
+	e = samples_count(store, &tally, &rungs);
 	json_t *report = json_pack("{s:s}", "task", project->task);
 	struct store_txn *txn = NULL;
-	e = e == ERR_NOT_FOUND ? store_begin(store, false, &txn) : e;
+	if (!e)
+		e = store_begin(store, false, &txn);
 	if (!e)
 		e = meta_json(txn, report);
 	if (!e)
-		e = rounds_json(txn, report);
+		e = rounds_json(txn, &rungs, project, report);
 	store_abort(txn);
 	if (!e) {
 		tally_json(&tally, project, report);
@@ -212,6 +269,7 @@ enum err report_make(struct store *store, const Freeal__Project *project, char *
 		e = *ret_json ? ERR_OK : ERR_NO_MEMORY;
 	}
 	json_decref(report);
+	rungs_done(&rungs);
 	tally_done(&tally);
 	return e;
 }

@@ -22,11 +22,14 @@ static void usage_count(struct coordinator *c, const Freeal__Usage *usage)
 	c->counters.tokens_out += usage->tokens_out;
 	c->counters.nano_usd += usage->nano_usd;
 	c->counters.recalled += usage->recalled;
+	c->counters.tokens_cached += usage->tokens_cached;
 	c->round.usage->requests += usage->requests;
 	c->round.usage->tokens_in += usage->tokens_in;
 	c->round.usage->tokens_out += usage->tokens_out;
 	c->round.usage->nano_usd += usage->nano_usd;
 	c->round.usage->recalled += usage->recalled;
+	c->round.usage->tokens_cached += usage->tokens_cached;
+	c->round.usage->tokens_reasoning += usage->tokens_reasoning;
 }
 
 /* Another set of candidates is another label, also where it is the same set. */

@@ -188,8 +188,9 @@ enum err view_next(struct view *v, struct view_row *ret_row)
 	row.id = (const char *)v->sample->id.data;
 	row.id_bytes = v->sample->id.len;
 	row.selection = v->selection;
-	row.label = label_resolve((const Freeal__LabelEvent *const *)v->events, v->event_count,
-				  v->selection);
+	row.events = (const Freeal__LabelEvent *const *)v->events;
+	row.event_count = v->event_count;
+	row.label = label_resolve(row.events, row.event_count, v->selection);
 	if (v->event_count > 0 && v->events[0]->round == 0)
 		row.llm_first = label_class(v->events[0]->annotation);
 	row.demonstration =

@@ -18,11 +18,13 @@ struct view_row {
 	const char *id; /* not terminated */
 	size_t id_bytes;
 	struct label_resolved label;
-	const Freeal__SelectionRow *selection; /* NULL before the first SELECT */
-	bool demonstration;		       /* member of the last pool */
-	int32_t gold;			       /* -1: none */
-	int32_t llm_first;		       /* class of round 0's answer, -1: none */
-	int32_t predicted;		       /* class by the final model, -1: none */
+	const Freeal__SelectionRow *selection;	 /* NULL before the first SELECT */
+	bool demonstration;			 /* member of the last pool */
+	int32_t gold;				 /* -1: none */
+	int32_t llm_first;			 /* class of round 0's answer, -1: none */
+	int32_t predicted;			 /* class by the final model, -1: none */
+	const Freeal__LabelEvent *const *events; /* in order of (round, slot) */
+	size_t event_count;
 };
 
 /* `store` must outlive it. */

@@ -39,6 +39,13 @@ class Whole(Case):
         self.assertEqual(report["rounds"][0]["asked"], 300)
         self.assertEqual(report["rounds"][1]["asked"], 90)
         self.assertEqual(report["usage"]["requests"], len(mock.records()))
+        for number, rung in enumerate(report["rounds"]):
+            self.assertEqual(sum(rung["reasons"].values()), rung["unusable"])
+            self.assertEqual([e["answers"] for e in rung["endpoints"]], [rung["asked"]])
+            self.assertEqual(rung["gold"]["samples"], rung["answered"])
+            self.assertEqual(rung["gold"]["changed"], rung["changed"])
+            self.assertLessEqual(rung["gold"]["mended"] + rung["gold"]["broken"], rung["changed"])
+            self.assertEqual(number, rung["round"])
         self.assertIn("final labels right", text)
         shots = [r["shots"] for r in mock.records() if r["kind"] == "label"]
         self.assertEqual(set(shots), {6})
