@@ -1,5 +1,6 @@
 #include "annotator/annotator_impl.h"
 
+#include "annotator/batch.h"
 #include "base/log.h"
 #include "config/project.h"
 #include "wire/work.h"
@@ -33,6 +34,7 @@ void annotator_free(struct annotator *a)
 	for (size_t i = 0; i < QUEUE_COUNT; i++)
 		queue_done(&a->queues[i]);
 	lookups_done(a);
+	batch_free(a);
 	while (a->in_flight > 0) {
 		struct call *call = a->flying[a->in_flight - 1];
 		call_landed(a, call);
@@ -53,6 +55,11 @@ void annotator_connect(struct annotator *a, struct worker *worker, struct client
 {
 	a->worker = worker;
 	a->client = endpoint;
+}
+
+void annotator_batch_connect(struct annotator *a, struct client *client)
+{
+	a->batch_client = client;
 }
 
 void annotator_now_set(struct annotator *a, uint64_t now_ms)
@@ -212,6 +219,7 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 	const Freeal__Project *p = welcome->project;
 	if (a->project && p && p->version == a->project->version) {
 		recall_again(&a->recall);
+		batch_tell_again(a);
 		status_send(a); /* it may be another coordinator process */
 		return;
 	}
@@ -258,7 +266,8 @@ void annotator_lease(void *context, const Freeal__Work *work)
 		return;
 	}
 	a->queue = queue_of(a, work->name);
-	ask_put(a, ask);
+	if (!batch_claim(a, ask))
+		ask_put(a, ask);
 }
 
 void annotator_cancel(void *context, const Freeal__WorkName *name)
@@ -282,8 +291,13 @@ void annotator_pool(void *context, const Freeal__Pool *pool)
 void annotator_other(void *context, const Freeal__Envelope *envelope)
 {
 	struct annotator *a = context;
-	if (envelope->body_case != FREEAL__ENVELOPE__BODY_RECALLED || !a->project)
+	if (!a->project)
 		return;
-	lookups_take(a, envelope->recalled);
+	if (envelope->body_case == FREEAL__ENVELOPE__BODY_RECALLED)
+		lookups_take(a, envelope->recalled);
+	else if (envelope->body_case == FREEAL__ENVELOPE__BODY_BATCH_NOTE)
+		batch_note_take(a, envelope->batch_note);
+	else if (envelope->body_case == FREEAL__ENVELOPE__BODY_BATCH_NOTED)
+		batch_noted_take(a, envelope->batch_noted);
 	a->dirty = true;
 }

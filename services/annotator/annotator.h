@@ -17,6 +17,7 @@ struct annotator;
 struct annotator_config {
 	uint32_t concurrency_max; /* requests in flight, whatever the project says */
 	uint64_t probe_ms;	  /* between probes of a blocked endpoint */
+	uint64_t batch_poll_ms;	  /* first wait for a batch job; it grows to 12 times that */
 	uint64_t seed;		  /* of the jitter */
 };
 
@@ -26,6 +27,9 @@ void annotator_free(struct annotator *a);
 
 /* Both are borrowed and have to be set before anything else is called. */
 void annotator_connect(struct annotator *a, struct worker *worker, struct client *endpoint);
+
+/* The client that batch jobs have for themselves, whose handler is batch_done; as above. */
+void annotator_batch_connect(struct annotator *a, struct client *client);
 
 /* Handlers for the worker and the endpoint; `context` is the annotator. */
 void annotator_project(void *context, const Freeal__Welcome *welcome);

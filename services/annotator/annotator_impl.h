@@ -6,6 +6,7 @@
 #define FREEAL_ANNOTATOR_ANNOTATOR_IMPL_H
 
 #include "annotator/annotator.h"
+#include "annotator/batch_job.h"
 #include "annotator/call.h"
 #include "annotator/lane.h"
 #include "annotator/pools.h"
@@ -29,9 +30,11 @@ struct annotator {
 	struct lane **lanes; /* by position in the project's endpoints */
 	uint32_t lane_count;
 	struct queue queues[QUEUE_COUNT];
-	struct recall recall; /* asks that wait for kept replies */
-	uint32_t queue;	      /* of the newest lease */
-	struct call **flying; /* in no order */
+	struct batch_job *jobs;
+	struct client *batch_client; /* of the jobs alone */
+	struct recall recall;	     /* asks that wait for kept replies */
+	uint32_t queue;		     /* of the newest lease */
+	struct call **flying;	     /* in no order */
 	uint32_t in_flight;
 	uint64_t requests, retries, limited, recalled, done;
 	uint64_t status_due_ms;
@@ -58,6 +61,15 @@ void ask_failed(struct annotator *a, struct ask *ask, const Freeal__Endpoint *en
 /* settle.c: what becomes of an ask with an answer. */
 void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *endpoint,
 	       const struct meaning *m);
+
+/* People are told that an endpoint is blocked; that it goes on. */
+void lane_block_say(struct annotator *a, struct lane *l);
+void lane_resumed_say(struct annotator *a, struct lane *l);
+
+/* batch_request.c: sends what the job's state asks for; errors are client_send's. */
+WARN_UNUSED enum err batch_request(struct annotator *a, struct batch_job *j);
+/* batch_answers.c: the content of an output or error file. */
+void batch_answers_take(struct annotator *a, struct batch_job *j, const char *body, size_t size);
 
 /* lookup.c: puts an ask's question, first to the kept replies, then to the servers. */
 void ask_put(struct annotator *a, struct ask *ask);

@@ -1,5 +1,6 @@
 #include "annotator/loop.h"
 
+#include "annotator/batch.h"
 #include "base/log.h"
 #include "base/stop.h"
 
@@ -15,6 +16,7 @@ struct loop {
 	struct annotator *annotator;
 	struct worker *worker;
 	struct client *client;
+	struct client *batch_client;
 	int epoll_fd;
 	struct clock clock;
 	char refused[256]; /* the coordinator's reason; "": none */
@@ -81,14 +83,20 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 	e = client_new(&l->clock, config->concurrency_max, annotator_done, l->annotator, &l->client,
 		       msg);
 	if (!e)
+		e = client_new(&l->clock, BATCH_JOBS_MAX, batch_done, l->annotator,
+			       &l->batch_client, msg);
+	if (!e)
 		e = worker_new(zmq, coordinator, auth, FREEAL__ROLE__ANNOTATOR, &handler,
 			       &l->worker, msg);
 	if (e)
 		return e;
 	annotator_connect(l->annotator, l->worker, l->client);
+	annotator_batch_connect(l->annotator, l->batch_client);
 	e = watch(l, socket_fd(worker_socket(l->worker)), msg);
 	if (!e)
 		e = watch(l, client_fd(l->client), msg);
+	if (!e)
+		e = watch(l, client_fd(l->batch_client), msg);
 	if (!e)
 		e = watch(l, stop_fd(), msg);
 	return e;
@@ -96,6 +104,7 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 
 static void loop_close(struct loop *l)
 {
+	client_free(l->batch_client);
 	client_free(l->client);
 	worker_free(l->worker);
 	annotator_free(l->annotator);
@@ -115,10 +124,12 @@ static int loop_turn(struct loop *l)
 {
 	annotator_now_set(l->annotator, clock_mono_ms(&l->clock));
 	client_run(l->client);
+	client_run(l->batch_client);
 	uint64_t now_ms = clock_mono_ms(&l->clock);
 	annotator_now_set(l->annotator, now_ms);
 	uint64_t due_ms = annotator_pump(l->annotator);
 	due_ms = earlier(due_ms, client_due_ms(l->client));
+	due_ms = earlier(due_ms, client_due_ms(l->batch_client));
 	due_ms = earlier(due_ms, worker_tick(l->worker, now_ms));
 	struct err_msg notice;
 	if (socket_notice(worker_socket(l->worker), now_ms, &notice))

@@ -17,6 +17,7 @@ struct config {
 	const char *coordinator;
 	int64_t concurrency;
 	int64_t probe_ms;
+	int64_t batch_poll_ms;
 };
 
 static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_done,
@@ -45,6 +46,14 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .max = 3600000,
 	     .arg = "MS",
 	     .help = "wait between probes of an endpoint that refuses all requests"},
+	    {.name = "batch-poll-ms",
+	     .env = "FREEAL_BATCH_POLL_MS",
+	     .type = OPTION_INT,
+	     .value = &c->batch_poll_ms,
+	     .min = 10,
+	     .max = 300000,
+	     .arg = "MS",
+	     .help = "first wait between looks at a job of a Batch API; it grows to 12 times that"},
 	    SERVICE_OPTIONS(&c->service),
 	};
 	enum err e = service_parse(&c->service, entries, sizeof entries / sizeof *entries, argc,
@@ -79,6 +88,7 @@ static enum err serve(const struct config *c, struct err_msg *msg)
 	const struct annotator_config config = {
 	    .concurrency_max = (uint32_t)c->concurrency,
 	    .probe_ms = (uint64_t)c->probe_ms,
+	    .batch_poll_ms = (uint64_t)c->batch_poll_ms,
 	    .seed = hash_mix((uint64_t)getpid(), clock_wall_ms(&clock)),
 	};
 	e = loop_run(&config, c->coordinator, auth, msg);
@@ -93,6 +103,7 @@ int main(int argc, char **argv)
 				    "Asks the LLM for labels on behalf of a freeal coordinator."),
 	    .concurrency = 256,
 	    .probe_ms = 30000,
+	    .batch_poll_ms = 5000,
 	};
 	struct err_msg msg = {0};
 	bool done = false;

@@ -1,5 +1,6 @@
 #include "annotator/annotator_impl.h"
 
+#include "annotator/batch.h"
 #include "annotator/order.h"
 
 #include <assert.h>
@@ -164,6 +165,10 @@ static uint64_t queue_send(struct annotator *a, uint32_t at)
 	const Freeal__Llm *llm = queue_llm(a, at);
 	if (!llm)
 		return UINT64_MAX;
+	if (llm->batch_api) {
+		batch_collect(a, at);
+		return lane_due_ms(a->lanes[llm->endpoints[0]], a->now_ms);
+	}
 	for (;;) {
 		/* A reply makes room then. */
 		if (a->in_flight == a->config.concurrency_max)
@@ -201,6 +206,8 @@ static uint32_t credit_of(const struct annotator *a)
 		if (wanted > a->config.concurrency_max)
 			wanted = a->config.concurrency_max;
 		wanted += wanted + CREDIT_SPARE;
+		if (llm->batch_api)
+			wanted = batch_leases_max();
 	}
 	return wanted > held ? wanted - held : 0;
 }
@@ -213,6 +220,8 @@ uint64_t annotator_pump(struct annotator *a)
 		uint64_t queue_ms = queue_count(&a->queues[i]) > 0 ? queue_send(a, i) : UINT64_MAX;
 		due_ms = queue_ms < due_ms ? queue_ms : due_ms;
 	}
+	uint64_t batch_ms = batch_pump(a);
+	due_ms = batch_ms < due_ms ? batch_ms : due_ms;
 	uint64_t recall_ms = recall_pump(&a->recall, a->worker, a->now_ms);
 	due_ms = recall_ms < due_ms ? recall_ms : due_ms;
 	worker_credit_set(a->worker, credit_of(a));

@@ -121,7 +121,7 @@ static void queues_return(struct annotator *a)
 }
 
 /* People are told that an endpoint is blocked. */
-static void lane_block_say(struct annotator *a, struct lane *l)
+void lane_block_say(struct annotator *a, struct lane *l)
 {
 	if (l->blocked_said || l->retired)
 		return;
@@ -131,7 +131,7 @@ static void lane_block_say(struct annotator *a, struct lane *l)
 	status_send(a);
 }
 
-static void lane_resumed_say(struct annotator *a, struct lane *l)
+void lane_resumed_say(struct annotator *a, struct lane *l)
 {
 	if (!l->blocked_said || l->throttle.blocked)
 		return;

@@ -104,7 +104,8 @@ static uint32_t note_room(const struct batches *b)
 	return at;
 }
 
-/* Takes the message over on success. A work that another note covers stays that one's. */
+/* Takes the message over on success. Of several notes that
+ * cover a work, as when it is asked again before the first job is over, the newest counts. */
 static enum err note_add(struct batches *b, Freeal__BatchNote *message, bool is_free,
 			 uint64_t until_ms)
 {
@@ -118,8 +119,6 @@ static enum err note_add(struct batches *b, Freeal__BatchNote *message, bool is_
 	b->count++;
 	for (uint32_t i = 0; i < message->n_names; i++) {
 		covers[i] = (struct cover){.note = at, .position = i, .free = is_free};
-		if (cover_find(b, message->names[i]))
-			continue;
 		struct cover **bucket = bucket_of(b, message->names[i]);
 		covers[i].next = *bucket;
 		*bucket = &covers[i];
@@ -301,6 +300,8 @@ bool batches_work_each(const struct batches *b, uint32_t note, size_t *position,
 {
 	const struct note *n = &b->notes[note];
 	const struct cover *c = n->message ? free_next(n, position) : NULL;
+	while (c && cover_find(b, cover_name(b, c)) != c)
+		c = free_next(n, position);
 	if (!c)
 		return false;
 	*ret_name = *n->message->names[c->position];

@@ -118,15 +118,32 @@ void notes_leave(struct coordinator *c, uint32_t peer)
 		coordinator_fatal(c, e, "note");
 }
 
+/* A note none of whose works is open says nothing any more. */
+static enum err note_enter(struct coordinator *c, const Freeal__BatchNote *note)
+{
+	bool any = false;
+	uint8_t token[BATCH_TOKEN_BYTES];
+	for (size_t k = 0; k < note->n_names; k++) {
+		uint64_t index;
+		if (!work_open(c, note->names[k], &index))
+			continue;
+		agenda_take_out(c->agenda, index);
+		any = true;
+	}
+	if (any)
+		return ERR_OK;
+	struct store_txn *txn = coordinator_txn(c);
+	memcpy(token, note->token.data, sizeof token);
+	return txn ? batches_remove(c->batches, txn, token, sizeof token) : ERR_OK;
+}
+
 void notes_enter(struct coordinator *c)
 {
 	for (uint32_t i = 0; i < BATCH_NOTES_MAX; i++) {
 		const Freeal__BatchNote *note = batches_at(c->batches, i);
-		for (size_t k = 0; note && k < note->n_names; k++) {
-			uint64_t index;
-			if (work_open(c, note->names[k], &index))
-				agenda_take_out(c->agenda, index);
-		}
+		enum err e = note ? note_enter(c, note) : ERR_OK;
+		if (e)
+			coordinator_fatal(c, e, "note");
 	}
 }
 

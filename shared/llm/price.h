@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+/* By OpenAI's Batch API tokens cost half: prices in a project are always those of single requests.
+ */
+#define PRICE_BATCH_DIVISOR 2u
+
 /* The price of one request, rounded up. `tokens_cached` of the `tokens_in` came from the server's
  * cache. Saturates at UINT64_MAX. */
 uint64_t price_nano_usd(const Freeal__Endpoint *endpoint, uint64_t tokens_in,
