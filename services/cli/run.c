@@ -257,11 +257,14 @@ static const char *state_text(const json_t *status, const char *key)
 	return text && text[0] ? text : NULL;
 }
 
-/* "max_requests" in words. */
+/* "max_requests" and "budget" in words. */
 static const char *pause_words(const char *reason)
 {
-	return strcmp(reason, "max_requests") == 0 ? "the limit of LLM requests is reached"
-						   : reason;
+	if (strcmp(reason, "max_requests") == 0)
+		return "the limit of LLM requests is reached";
+	if (strcmp(reason, "budget") == 0)
+		return "the task file's budget may not do for another question; raise it to go on";
+	return reason;
 }
 
 /* Shows the progress until there is none left to wait for. */

@@ -196,6 +196,12 @@ class BadInput(Case):
             ("id twice", TASK, good + "1,b,good\n", "in.csv:3"),
             ("gold", TASK, good + "2,b,better\n", "in.csv:3"),
             ("key", TASK.replace("model: m", "model: m, key_env: NO_SUCH_KEY_"), good, "NO_SUCH_KEY_"),
+            ("key file", TASK.replace("model: m", "model: m, key_file: /no/such/key"), good, "/no/such/key"),
+            ("a round's key", TASK + "rounds: [{}, {model: n, key_env: NO_SUCH_KEY_}]\n", good,
+             "NO_SUCH_KEY_ (key_env of n at 127.0.0.1:1 in task.yaml) is not set"),
+            ("embeddings' key", TASK + "embeddings: {url: http://h, model: e, key_env: NO_SUCH_KEY_}\n", good,
+             "NO_SUCH_KEY_ (key_env of e at h in task.yaml) is not set"),
+            ("a key in the file", TASK.replace("model: m", "model: m, key: sk-1"), good, "a key must not stand in"),
         ]:
             with self.subTest(name):
                 for path, text in (("task.yaml", task), ("in.csv", data)):
