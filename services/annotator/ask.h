@@ -29,6 +29,7 @@ struct ask {
 	uint64_t first_ms;  /* when it was first sent; 0: not yet */
 	uint32_t avoid;	    /* endpoint that failed it last, if there is another; or NONE */
 	bool alone;	    /* not in one request with others: such a request was rejected */
+	uint32_t slot;	    /* which of several answers to its question is next, from 0 */
 	uint32_t keyed;	    /* the endpoint whose question `key` is of; or NONE */
 	struct key key;
 	struct ask_reply *replies; /* go with the result, whatever it is */

@@ -28,7 +28,7 @@ bool ask_key_set(struct annotator *a, struct ask *ask, const struct lane *lane)
 	if (!e)
 		e = buf_error(&body);
 	if (!e) {
-		ask->key = key_make("/chat/completions", 0, body.data, body.size);
+		ask->key = key_make("/chat/completions", ask->slot, body.data, body.size);
 		ask->keyed = lane->position;
 	}
 	buf_done(&body);

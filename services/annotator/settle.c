@@ -70,6 +70,7 @@ void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *end
 		ask_free(ask);
 		break;
 	case FATE_MORE:
+		ask->slot++;
 		ask_anew(a, ask);
 		break;
 	case FATE_AGAIN:
