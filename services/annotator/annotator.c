@@ -107,10 +107,16 @@ void status_send(struct annotator *a)
 	char reason[STATUS_REASON_BYTES_MAX] = "";
 	size_t used = 0;
 	for (uint32_t i = 0; i < a->lane_count; i++) {
-		if (!a->lanes[i]->blocked_said || used >= sizeof reason - 1)
+		const struct lane *l = a->lanes[i];
+		if ((!l->blocked_said && !l->ungranted_said) || used >= sizeof reason - 1)
 			continue;
-		used += (size_t)snprintf(reason + used, sizeof reason - used, "%s%s",
-					 used ? "; " : "", a->lanes[i]->blocked);
+		const char *between = used ? "; " : "";
+		used += (size_t)snprintf(
+		    reason + used, sizeof reason - used, "%s%s%s", between,
+		    l->blocked_said ? l->blocked : l->endpoint->name,
+		    l->blocked_said ? ""
+				    : ": the coordinator grants no share of its limits; is it an "
+				      "older version?");
 		status.blocked = true;
 	}
 	status.reason = reason;
@@ -279,6 +285,24 @@ void annotator_cancel(void *context, const Freeal__WorkName *name)
 	}
 	/* One in flight ends by itself; its answer is paid for and handed over. */
 	a->dirty = true;
+}
+
+void annotator_grant(void *context, const Freeal__Grant *grant)
+{
+	struct annotator *a = context;
+	/* One for another version of the project comes with that, or has come too late. */
+	if (!a->project || grant->project_version != a->project->version ||
+	    grant->endpoint >= a->lane_count)
+		return;
+	struct lane *l = a->lanes[grant->endpoint];
+	quota_grant(&l->quota, grant, a->now_ms);
+	l->ungranted_ms = 0;
+	a->dirty = true;
+	if (l->ungranted_said) {
+		l->ungranted_said = false;
+		log_info("endpoint_granted", "endpoint=\"%s\"", l->endpoint->name);
+		status_send(a);
+	}
 }
 
 void annotator_pool(void *context, const Freeal__Pool *pool)

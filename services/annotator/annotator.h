@@ -37,6 +37,7 @@ void annotator_lease(void *context, const Freeal__Work *work);
 void annotator_cancel(void *context, const Freeal__WorkName *name);
 void annotator_pool(void *context, const Freeal__Pool *pool);
 void annotator_other(void *context, const Freeal__Envelope *envelope);
+void annotator_grant(void *context, const Freeal__Grant *grant);
 void annotator_done(void *context, void *cookie, const struct client_reply *reply);
 
 /* The loop's time, to be set once a turn. */

@@ -18,6 +18,7 @@ enum err lane_new(const Freeal__Endpoint *endpoint, uint32_t window_max, uint64_
 		return ERR_NO_MEMORY;
 	}
 	throttle_init(&l->throttle, window_max, probe_ms, seed);
+	quota_init(&l->quota, endpoint);
 	*ret_lane = l;
 	return ERR_OK;
 }
@@ -36,7 +37,9 @@ void lane_renew(struct lane *l, struct lane *fresh)
 	l->endpoint = fresh->endpoint;
 	fresh->endpoint = endpoint;
 	l->throttle = fresh->throttle;
-	l->blocked_said = l->rejected_said = false;
+	l->quota = fresh->quota;
+	l->blocked_said = l->rejected_said = l->ungranted_said = false;
+	l->ungranted_ms = 0;
 	lane_free(fresh);
 }
 
@@ -64,14 +67,26 @@ bool lane_serves(const struct lane *l, const Freeal__Endpoint *endpoint)
 double lane_free_share(const struct lane *l, uint64_t now_ms)
 {
 	uint32_t room = throttle_room(&l->throttle, l->in_flight, now_ms);
+	room = quota_room(&l->quota, l->in_flight, room, now_ms);
 	/* A probe that is due goes before all else. */
 	return l->throttle.blocked ? room : room / l->throttle.window;
 }
 
+uint32_t lane_depth(const struct lane *l, uint64_t now_ms)
+{
+	if (l->throttle.blocked)
+		return 0;
+	return quota_depth(&l->quota, l->throttle.window_max, 0, now_ms);
+}
+
 uint64_t lane_due_ms(const struct lane *l, uint64_t now_ms)
 {
-	/* Where there is no room for other reasons, a reply makes some. */
-	return throttle_due_ms(&l->throttle, now_ms);
+	/* Where there is no room for other reasons, a reply or a grant makes some. */
+	uint64_t throttle_ms = throttle_due_ms(&l->throttle, now_ms);
+	uint64_t quota_ms = quota_due_ms(&l->quota, now_ms);
+	if (throttle_room(&l->throttle, l->in_flight, now_ms) > 0)
+		return quota_ms;
+	return throttle_ms;
 }
 
 /* What a person has to look at; by the judgement's reason. */

@@ -4,6 +4,7 @@
 #ifndef FREEAL_ANNOTATOR_LANE_H
 #define FREEAL_ANNOTATOR_LANE_H
 
+#include "annotator/quota.h"
 #include "annotator/throttle.h"
 #include "llm/dialect.h"
 #include "llm/reply.h"
@@ -18,11 +19,14 @@ struct lane {
 	Freeal__Endpoint *endpoint; /* owned */
 	uint32_t position;	    /* in the project's endpoints */
 	struct throttle throttle;
+	struct quota quota;
 	struct dialect dialect;
 	uint32_t in_flight; /* calls */
 	bool retired;	    /* the project has it no more; goes with its last call */
 	bool blocked_said;  /* people have been told */
 	bool rejected_said;
+	bool ungranted_said;
+	uint64_t ungranted_ms; /* since when asks have waited for a grant; 0: they don't */
 	char blocked[BLOCKED_BYTES_MAX]; /* why, for people */
 };
 
@@ -43,6 +47,8 @@ bool lane_serves(const struct lane *l, const Freeal__Endpoint *endpoint);
 
 /* Share of what the endpoint may take that is free now; 0: it takes no call. */
 double lane_free_share(const struct lane *l, uint64_t now_ms);
+/* Asks that are worth having at hand for it. */
+uint32_t lane_depth(const struct lane *l, uint64_t now_ms);
 /* When that may grow by time alone; UINT64_MAX: never. */
 uint64_t lane_due_ms(const struct lane *l, uint64_t now_ms);
 

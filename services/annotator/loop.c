@@ -48,6 +48,11 @@ static void on_other(void *context, const Freeal__Envelope *envelope)
 	annotator_other(((struct loop *)context)->annotator, envelope);
 }
 
+static void on_grant(void *context, const Freeal__Grant *grant)
+{
+	annotator_grant(((struct loop *)context)->annotator, grant);
+}
+
 static void on_refused(void *context, const char *reason)
 {
 	struct loop *l = context;
@@ -71,6 +76,7 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 	    .cancel = on_cancel,
 	    .pool = on_pool,
 	    .other = on_other,
+	    .grant = on_grant,
 	    .refused = on_refused,
 	    .context = l,
 	};

@@ -2,10 +2,13 @@
 
 #include "annotator/batch.h"
 #include "annotator/order.h"
+#include "base/log.h"
+#include "llm/prompt.h"
 
 #include <assert.h>
 
 #define URL_BYTES_MAX 2048
+#define UNGRANTED_MS 5000 /* without a grant, before people are told */
 /* Leases behind those in flight, so that the bus never keeps an endpoint waiting. */
 #define CREDIT_SPARE 32
 
@@ -102,6 +105,21 @@ static enum err call_post(struct annotator *a, struct call *call, struct buf *bo
 	return e ? e : client_send(a->client, &request);
 }
 
+/* The most tokens that the answers of a call may have. */
+static uint64_t tokens_max(const struct annotator *a, const struct call *call)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < call->ask_count; i++) {
+		const Freeal__Llm *llm = llm_of(a, call->asks[i]);
+		const Freeal__Work *work = call->asks[i]->work;
+		bool generate = work->order_case == FREEAL__WORK__ORDER_GENERATE;
+		sum += generate ? prompt_generate_tokens_max(llm, work->generate->count)
+				: llm->max_tokens;
+		sum += llm->reasoning || *llm->effort ? llm->reasoning_tokens : 0;
+	}
+	return sum;
+}
+
 /* Takes the call over. */
 static void call_send(struct annotator *a, struct call *call)
 {
@@ -120,12 +138,14 @@ static void call_send(struct annotator *a, struct call *call)
 	call->probe = l->throttle.blocked;
 	if (call->probe)
 		throttle_probe_sent(&l->throttle, a->now_ms);
+	call->tokens = quota_tokens_of(body.size) + tokens_max(a, call);
 	e = call_post(a, call, &body);
 	buf_done(&body);
 	if (e) {
 		call_not_sent(a, call, e);
 		return;
 	}
+	quota_take(&l->quota, call->tokens, a->now_ms);
 	for (uint32_t i = 0; i < call->ask_count; i++) {
 		if (!call->asks[i]->first_ms)
 			call->asks[i]->first_ms = a->now_ms;
@@ -158,6 +178,38 @@ static struct call *call_next(struct annotator *a, struct queue *q, const Freeal
 	return call;
 }
 
+/* Whether the queue's endpoints are granted, but only shares of nothing. */
+static bool queue_empty_handed(const struct annotator *a, const Freeal__Llm *llm)
+{
+	for (size_t i = 0; i < llm->n_endpoints; i++) {
+		if (!quota_empty(&a->lanes[llm->endpoints[i]]->quota, a->now_ms))
+			return false;
+	}
+	return true;
+}
+
+static void queue_return(struct annotator *a, struct queue *q, const char *reason)
+{
+	for (struct ask *ask; (ask = queue_pop(q, UINT64_MAX));)
+		ask_return(a, ask, reason);
+}
+
+/* Asks wait for a grant of this endpoint. A grant is renewed in time and lost ones are sent
+ * again; after a while people are told. Returns when. */
+static uint64_t ungranted_say(struct annotator *a, struct lane *l)
+{
+	if (l->ungranted_ms == 0)
+		l->ungranted_ms = a->now_ms;
+	if (l->ungranted_said)
+		return UINT64_MAX;
+	if (a->now_ms - l->ungranted_ms < UNGRANTED_MS)
+		return l->ungranted_ms + UNGRANTED_MS;
+	l->ungranted_said = true;
+	log_error("endpoint_ungranted", "endpoint=\"%s\"", l->endpoint->name);
+	status_send(a);
+	return UINT64_MAX;
+}
+
 /* Sends what may be sent of a queue; returns when there may be more by time alone. */
 static uint64_t queue_send(struct annotator *a, uint32_t at)
 {
@@ -181,9 +233,15 @@ static uint64_t queue_send(struct annotator *a, uint32_t at)
 	uint64_t due_ms = queue_due_ms(q);
 	if (due_ms > a->now_ms)
 		return due_ms;
+	if (queue_empty_handed(a, llm)) {
+		queue_return(a, q, "no share of the limits");
+		return UINT64_MAX;
+	}
 	due_ms = UINT64_MAX;
 	for (size_t i = 0; i < llm->n_endpoints; i++) {
-		uint64_t lane_ms = lane_due_ms(a->lanes[llm->endpoints[i]], a->now_ms);
+		struct lane *l = a->lanes[llm->endpoints[i]];
+		uint64_t lane_ms = quota_valid(&l->quota, a->now_ms) ? lane_due_ms(l, a->now_ms)
+								     : ungranted_say(a, l);
 		due_ms = lane_ms < due_ms ? lane_ms : due_ms;
 	}
 	return due_ms;
@@ -200,12 +258,11 @@ static uint32_t credit_of(const struct annotator *a)
 	if (!queue_blocked(a, a->queue)) {
 		wanted = 0;
 		for (size_t i = 0; i < llm->n_endpoints; i++) {
-			const struct throttle *t = &a->lanes[llm->endpoints[i]]->throttle;
-			wanted += t->blocked ? 0 : t->window_max;
+			wanted += lane_depth(a->lanes[llm->endpoints[i]], a->now_ms);
 		}
 		if (wanted > a->config.concurrency_max)
 			wanted = a->config.concurrency_max;
-		wanted += wanted + CREDIT_SPARE;
+		wanted += wanted < CREDIT_SPARE ? wanted : wanted + CREDIT_SPARE;
 		if (llm->batch_api)
 			wanted = batch_leases_max();
 	}

@@ -308,7 +308,20 @@ static void call_judged(struct annotator *a, struct landing *at)
 	queues_return(a);
 }
 
-static void usage_add(struct landing *at)
+/* Gives back what a call had taken of its endpoint's limit and did not use. After a transfer
+ * without an end nobody knows. */
+static void quota_note(const struct landing *at, uint64_t now_ms)
+{
+	struct call *c = at->call;
+	uint64_t used = at->answer.tokens_in + at->answer.tokens_out;
+	if (at->outcome.transfer == TRANSFER_DONE && at->outcome.status / 100 != 2)
+		used = 0;
+	else if (used == 0)
+		used = c->tokens;
+	quota_settle(&c->lane->quota, c->tokens, used, now_ms);
+}
+
+static void usage_add(struct landing *at, uint64_t now_ms)
 {
 	const struct reply *r = &at->answer;
 	Freeal__Usage usage = FREEAL__USAGE__INIT;
@@ -316,6 +329,7 @@ static void usage_add(struct landing *at)
 	usage.tokens_out = r->tokens_out;
 	usage.nano_usd = price_nano_usd(at->call->lane->endpoint, r->tokens_in, 0, r->tokens_out);
 	call_usage_add(at->call, &usage);
+	quota_note(at, now_ms);
 }
 
 void annotator_done(void *context, void *cookie, const struct client_reply *reply)
@@ -338,7 +352,7 @@ void annotator_done(void *context, void *cookie, const struct client_reply *repl
 	};
 	at.judgement = throttle_judge(&at.outcome);
 	at.words = *at.error.message ? at.error.message : reply->error;
-	usage_add(&at);
+	usage_add(&at, a->now_ms);
 	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", at.outcome.status,
 		  (int)at.judgement.verdict, at.judgement.reason,
 		  (unsigned long long)(a->now_ms - reply->sent_ms));

@@ -17,6 +17,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct llm_request requests[LLM_REQUEST_COUNT_MAX];
+static const char *forced_endpoint; /* NULL: all */
 static int request_count, busy, busy_max, connection_count, forced_status, delay_ms;
 
 static uint64_t now_ms(void)
@@ -37,7 +38,26 @@ void llm_status_set(int status)
 {
 	pthread_mutex_lock(&lock);
 	forced_status = status;
+	forced_endpoint = NULL;
 	pthread_mutex_unlock(&lock);
+}
+
+void llm_endpoint_status_set(const char *endpoint, int status)
+{
+	pthread_mutex_lock(&lock);
+	forced_status = status;
+	forced_endpoint = endpoint;
+	pthread_mutex_unlock(&lock);
+}
+
+int llm_endpoint_count(const char *endpoint)
+{
+	int n = 0;
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < request_count; i++)
+		n += strcmp(requests[i].endpoint, endpoint) == 0;
+	pthread_mutex_unlock(&lock);
+	return n;
 }
 
 void llm_delay_set(int ms)
@@ -199,6 +219,7 @@ static bool request_take(int fd, const char *head, const char *body, size_t body
 	struct llm_request r = {.at_ms = now_ms(), .turns = (int)n - 1};
 	(void)snprintf(r.text, sizeof r.text, "%s", text ? text : "");
 	json_decref(root);
+	(void)sscanf(head, "POST /%15[^/]/", r.endpoint);
 	const char *authorization = strcasestr(head, "\r\nauthorization: ");
 	if (authorization)
 		(void)sscanf(authorization + 17, "%63[^\r]", r.authorization);
@@ -210,7 +231,8 @@ static bool request_take(int fd, const char *head, const char *body, size_t body
 		requests[request_count++] = r;
 	busy++;
 	busy_max = busy > busy_max ? busy : busy_max;
-	int status = forced_status, delay = delay_ms;
+	bool forced = !forced_endpoint || strcmp(forced_endpoint, r.endpoint) == 0;
+	int status = forced ? forced_status : 0, delay = delay_ms;
 	pthread_mutex_unlock(&lock);
 	if (delay)
 		(void)usleep((useconds_t)delay * 1000);

@@ -23,6 +23,7 @@
 struct llm_request {
 	char text[48]; /* cut */
 	char authorization[64];
+	char endpoint[16]; /* first part of the path */
 	uint64_t at_ms;
 	int turns; /* messages before the last one */
 };
@@ -33,12 +34,15 @@ int llm_start(void);
 void llm_reset(void);
 /* Every request gets this status; 0: none. */
 void llm_status_set(int status);
+/* Those whose path begins with /ENDPOINT/, a literal. */
+void llm_endpoint_status_set(const char *endpoint, int status);
 /* Waits before each reply. */
 void llm_delay_set(int ms);
 
 int llm_request_count(void);
 /* Those for a text; ret_last (may be NULL) is the last one. */
 int llm_text_count(const char *text, struct llm_request *ret_last);
+int llm_endpoint_count(const char *endpoint);
 const struct llm_request *llm_request_at(int i);
 /* The most requests that were under way at once, and connections opened. */
 int llm_busy_max(void);
