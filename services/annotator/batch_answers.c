@@ -10,8 +10,7 @@
 
 static uint64_t batch_price(const Freeal__Endpoint *endpoint, const struct reply *r)
 {
-	uint64_t full = price_nano_usd(endpoint, r->tokens_in, 0, r->tokens_out);
-	return full / PRICE_BATCH_DIVISOR + (full % PRICE_BATCH_DIVISOR != 0);
+	return price_batch_nano_usd(price_nano_usd(endpoint, r->tokens_in, 0, r->tokens_out));
 }
 
 /* An answer is understood as any other; without a lease (a bare ask) a label alone counts. */

@@ -79,6 +79,10 @@ static void row_spread(const struct estimator *s, struct estimate_row *row, doub
 		row->usd += share * endpoint_usd(e, row);
 	}
 	row->minutes = isfinite(rates) ? row->requests / rates : -1;
+	if (row->llm && row->llm->batch_api) {
+		row->usd /= 2; /* as price_batch_nano_usd */
+		row->minutes = -1;
+	}
 }
 
 static void bound_add(struct price_bound *sum, const struct price_bound *one, uint64_t times)

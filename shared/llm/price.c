@@ -19,6 +19,11 @@ uint64_t price_nano_usd(const Freeal__Endpoint *endpoint, uint64_t tokens_in,
 	return saturate((sum + TOKENS_UNIT - 1) / TOKENS_UNIT);
 }
 
+uint64_t price_batch_nano_usd(uint64_t nano_usd)
+{
+	return nano_usd / 2 + nano_usd % 2;
+}
+
 struct price_bound price_bound(const Freeal__Project *project, const Freeal__Llm *llm,
 			       uint64_t prompt_bytes, uint32_t tokens_max)
 {
@@ -36,6 +41,8 @@ struct price_bound price_bound(const Freeal__Project *project, const Freeal__Llm
 		uint64_t one = price_nano_usd(e, prompt_bytes, 0, tokens_out);
 		uint64_t cached = price_nano_usd(e, prompt_bytes, prompt_bytes, tokens_out);
 		one = one > cached ? one : cached;
+		if (llm->batch_api)
+			one = price_batch_nano_usd(one);
 		uint64_t all = saturate((unsigned __int128)one * requests);
 		if (all > bound.nano_usd)
 			bound.nano_usd = all;

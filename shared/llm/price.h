@@ -9,14 +9,14 @@
 
 #include <stdint.h>
 
-/* By OpenAI's Batch API tokens cost half: prices in a project are always those of single requests.
- */
-#define PRICE_BATCH_DIVISOR 2u
-
 /* The price of one request, rounded up. `tokens_cached` of the `tokens_in` came from the server's
  * cache. Saturates at UINT64_MAX. */
 uint64_t price_nano_usd(const Freeal__Endpoint *endpoint, uint64_t tokens_in,
 			uint64_t tokens_cached, uint64_t tokens_out);
+
+/* The same by OpenAI's Batch API: half of it, rounded up. Prices in a project are always those of
+ * single requests. */
+uint64_t price_batch_nano_usd(uint64_t nano_usd);
 
 /* The most that a request may turn out to be. */
 struct price_bound {

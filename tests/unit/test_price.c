@@ -33,6 +33,25 @@ static void a_request_is_priced(void **state)
 	assert_true(price_nano_usd(&e, UINT64_MAX, 0, UINT64_MAX) == UINT64_MAX);
 }
 
+static void a_batch_costs_half(void **state)
+{
+	(void)state;
+	Freeal__Endpoint e = endpoint_make(1000000, 1000000, 2000000), *endpoints[] = {&e};
+	uint32_t first = 0;
+	Freeal__Project p = FREEAL__PROJECT__INIT;
+	Freeal__Llm llm = FREEAL__LLM__INIT;
+	p.endpoints = endpoints;
+	p.n_endpoints = 1;
+	llm.endpoints = &first;
+	llm.n_endpoints = 1;
+	llm.batch_api = true;
+	llm.samples = 3;
+	assert_int_equal(price_batch_nano_usd(10), 5);
+	assert_int_equal(price_batch_nano_usd(11), 6);
+	assert_true(price_batch_nano_usd(UINT64_MAX) == UINT64_MAX / 2 + 1);
+	assert_int_equal(price_bound(&p, &llm, 101, 20).nano_usd, 3 * 71); /* of 141 each */
+}
+
 static void a_bound_holds_for_the_dearest_endpoint(void **state)
 {
 	(void)state;
@@ -68,6 +87,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_request_is_priced),
+	    cmocka_unit_test(a_batch_costs_half),
 	    cmocka_unit_test(a_bound_holds_for_the_dearest_endpoint),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
