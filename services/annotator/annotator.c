@@ -23,6 +23,8 @@ enum err annotator_new(const struct annotator_config *config, struct annotator *
 		free(a);
 		return ERR_NO_MEMORY;
 	}
+	buf_init(&a->body, PROMPT_BYTES_MAX);
+	buf_init(&a->key_body, PROMPT_BYTES_MAX);
 	*ret_annotator = a;
 	return ERR_OK;
 }
@@ -41,6 +43,8 @@ void annotator_free(struct annotator *a)
 		call_settled(call);
 	}
 	free(a->flying);
+	buf_done(&a->body);
+	buf_done(&a->key_body);
 	for (uint32_t i = 0; i < a->lane_count; i++)
 		lane_free(a->lanes[i]);
 	free(a->lanes);

@@ -13,6 +13,7 @@
 #include "annotator/queue.h"
 #include "annotator/recall.h"
 #include "annotator/understand.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "llm/answer.h"
 
@@ -38,6 +39,7 @@ struct annotator {
 	uint32_t in_flight;
 	uint64_t requests, retries, limited, recalled, done;
 	uint64_t status_due_ms;
+	struct buf body, key_body; /* of the request that is being written; of the one looked up */
 	uint64_t now_ms;
 	bool dirty;
 };

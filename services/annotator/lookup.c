@@ -18,20 +18,19 @@ bool ask_key_set(struct annotator *a, struct ask *ask, const struct lane *lane)
 {
 	static const struct dialect whole;
 	struct err_msg msg;
-	struct buf body;
+	struct buf *body = &a->key_body;
 	if (!a->project->cache)
 		return false;
 	if (ask->keyed == lane->position)
 		return true;
-	buf_init(&body, PROMPT_BYTES_MAX);
-	enum err e = order_body_write(a->project, &a->pools, &whole, &ask, 1, &body, &msg);
+	buf_reset(body);
+	enum err e = order_body_write(a->project, &a->pools, &whole, &ask, 1, body, &msg);
 	if (!e)
-		e = buf_error(&body);
+		e = buf_error(body);
 	if (!e) {
-		ask->key = key_make("/chat/completions", ask->slot, body.data, body.size);
+		ask->key = key_make("/chat/completions", ask->slot, body->data, body->size);
 		ask->keyed = lane->position;
 	}
-	buf_done(&body);
 	return !e;
 }
 

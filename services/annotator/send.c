@@ -124,13 +124,11 @@ static uint64_t tokens_max(const struct annotator *a, const struct call *call)
 static void call_send(struct annotator *a, struct call *call)
 {
 	struct lane *l = call->lane;
-	struct buf body;
 	struct err_msg msg;
-	buf_init(&body, PROMPT_BYTES_MAX);
+	buf_reset(&a->body);
 	enum err e = order_body_write(a->project, &a->pools, &l->dialect, call->asks,
-				      call->ask_count, &body, &msg);
+				      call->ask_count, &a->body, &msg);
 	if (e) {
-		buf_done(&body);
 		call_not_written(a, call, &msg);
 		return;
 	}
@@ -138,9 +136,8 @@ static void call_send(struct annotator *a, struct call *call)
 	call->probe = l->throttle.blocked;
 	if (call->probe)
 		throttle_probe_sent(&l->throttle, a->now_ms);
-	call->tokens = quota_tokens_of(body.size) + tokens_max(a, call);
-	e = call_post(a, call, &body);
-	buf_done(&body);
+	call->tokens = quota_tokens_of(a->body.size) + tokens_max(a, call);
+	e = call_post(a, call, &a->body);
 	if (e) {
 		call_not_sent(a, call, e);
 		return;

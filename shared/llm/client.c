@@ -29,7 +29,7 @@
 /* A server that has begun to answer has to go on at this rate, after a while. */
 #define SLOW_AFTER_MS 10000
 #define SLOW_BYTES_PER_S 64
-#define REPLY_BYTES_KEPT 4096 /* of a buffer that waits for the next reply */
+#define BUFFER_BYTES_KEPT (16u << 10)
 
 /* One transfer; kept with its easy handle for the next one. */
 struct slot {
@@ -207,17 +207,22 @@ static size_t header_take(char *data, size_t size, size_t count, void *context)
 	return size;
 }
 
+/* Empties a buffer; its memory stays for the next one of the kind, unless it is much. */
+static void buffer_empty(struct buf *b)
+{
+	if (b->capacity > BUFFER_BYTES_KEPT)
+		buf_done(b);
+	else
+		buf_reset(b);
+}
+
 static void slot_give(struct client *e, struct slot *s)
 {
-	buf_done(&s->request);
-	buf_init(&s->request, PROMPT_BYTES_MAX);
 	curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, NULL);
-	if (s->reply.capacity > REPLY_BYTES_KEPT) {
-		buf_done(&s->reply);
-		buf_init(&s->reply, REPLY_BYTES_MAX);
-	}
 	curl_slist_free_all(s->headers);
 	s->headers = NULL;
+	buffer_empty(&s->request);
+	buffer_empty(&s->reply);
 	s->next = e->free;
 	e->free = s;
 }
@@ -378,11 +383,13 @@ static void slot_set(struct slot *s, const struct client_request *request)
 	method_set(s, request);
 }
 
-/* The slot's buffer and the request's change places. */
+/* The slot's buffer and the request's change places; each side's limit stays. */
 static void bodies_swap(struct slot *s, struct buf *body)
 {
 	struct buf other = *body;
 	*body = s->request;
+	body->size_max = other.size_max;
+	other.size_max = s->request.size_max;
 	s->request = other;
 }
 

@@ -43,7 +43,7 @@ struct client_request {
 	const char *key_file; /* "" or a file with it, read now */
 	bool key_header;      /* as "api-key: KEY" (Azure) instead of "Authorization: Bearer KEY" */
 	const char *content_type; /* NULL: application/json */
-	struct buf *body;	  /* taken over on success: the buffer is empty then; NULL: none */
+	struct buf *body;	  /* taken over on success, for an empty one; NULL: none */
 	size_t reply_bytes_max;	  /* 0: REPLY_BYTES_MAX */
 	uint32_t timeout_ms;
 	void *cookie; /* handed to the callback */
