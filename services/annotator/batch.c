@@ -14,7 +14,8 @@
 #define ADOPTED_MAX 64u
 #define COLLECT_MS 1000u /* without another ask, a job is made of what there is */
 #define NOTE_MS 5000u	 /* then it is told again */
-#define ADOPT_MS 3000u	 /* for the leases of an adopted job to come */
+#define NOTE_TRIES_MAX 12u
+#define ADOPT_MS 3000u /* for the leases of an adopted job to come */
 #define POLL_FACTOR_MAX 12u
 
 uint32_t batch_leases_max(void)
@@ -416,10 +417,18 @@ static uint64_t job_step(struct annotator *a, struct batch_job *j)
 		job_seal(a, j);
 		return a->now_ms;
 	}
+	/* It is not taken, or another one has the works: nothing was sent, so they start anew. */
+	if (j->state == BATCH_NOTES && j->tries > NOTE_TRIES_MAX) {
+		job_asks_return(a, j);
+		job_unlink(a, j);
+		return a->now_ms;
+	}
 	/* First the results, then the end of what leads to them. */
 	bool tells = !j->noted && (!closes || worker_result_count(a->worker) == 0);
-	if (tells && a->now_ms >= j->note_ms)
+	if (tells && a->now_ms >= j->note_ms) {
+		j->tries += j->state == BATCH_NOTES;
 		job_note_send(a, j);
+	}
 	uint64_t due_ms = tells ? j->note_ms : UINT64_MAX;
 	if (closes || j->state == BATCH_NOTES || j->flying)
 		return due_ms;

@@ -81,6 +81,9 @@ void note_take(struct coordinator *c, uint32_t peer, const Freeal__BatchNote *no
 	bool fresh = !batches_find(c->batches, note->token.data, note->token.len);
 	enum err e = note->over ? note_end(c, note, p->epoch)
 				: batches_put(c->batches, c->txn, note, p->epoch);
+	/* One that was taken for lost and has been replaced is rid of its job, too. */
+	if (e == ERR_INVALID && note->over)
+		e = ERR_OK;
 	if (e == ERR_INVALID || e == ERR_LIMIT) {
 		log_warn("note_refused", "peer=%u error=\"%s\"", peer, err_str(e));
 		return;
@@ -160,13 +163,12 @@ static int holder_find(struct coordinator *c)
 
 void notes_turn(struct coordinator *c)
 {
-	uint64_t until_ms = c->now_ms + c->ttr_ms;
 	if (batches_count(c->batches) == 0)
 		return;
 	for (uint32_t i = 0; i < peer_end(c->peers); i++) {
 		const struct peer *p = peer_get(c->peers, i);
 		if (p && p->role == FREEAL__ROLE__ANNOTATOR)
-			batches_hold(c->batches, p->epoch, until_ms);
+			batches_hold(c->batches, p->epoch, p->heard_ms + c->ttr_ms);
 	}
 	int at, peer;
 	while ((at = batches_orphan(c->batches, c->now_ms)) >= 0 && (peer = holder_find(c)) >= 0) {
@@ -174,7 +176,8 @@ void notes_turn(struct coordinator *c)
 		struct store_txn *txn = coordinator_txn(c);
 		if (!txn)
 			return;
-		enum err e = batches_give(c->batches, txn, (uint32_t)at, p->epoch, until_ms);
+		enum err e =
+		    batches_give(c->batches, txn, (uint32_t)at, p->epoch, p->heard_ms + c->ttr_ms);
 		if (e) {
 			coordinator_fatal(c, e, "note");
 			return;
