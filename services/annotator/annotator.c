@@ -48,7 +48,7 @@ void annotator_free(struct annotator *a)
 	for (uint32_t i = 0; i < a->lane_count; i++)
 		lane_free(a->lanes[i]);
 	free(a->lanes);
-	pools_done(&a->pools);
+	orders_done(&a->orders);
 	answer_labels_free(a->labels);
 	if (a->project)
 		freeal__project__free_unpacked(a->project, NULL);
@@ -243,6 +243,7 @@ void annotator_project(void *context, const Freeal__Welcome *welcome)
 			freeal__project__free_unpacked(copy, NULL);
 		return;
 	}
+	orders_project_set(&a->orders, copy);
 	answer_labels_free(a->labels);
 	if (a->project)
 		freeal__project__free_unpacked(a->project, NULL);
@@ -312,7 +313,7 @@ void annotator_grant(void *context, const Freeal__Grant *grant)
 void annotator_pool(void *context, const Freeal__Pool *pool)
 {
 	struct annotator *a = context;
-	if (pools_add(&a->pools, pool) != ERR_OK)
+	if (pools_add(&a->orders.pools, pool) != ERR_OK)
 		log_error("pool_lost", "version=%llu", (unsigned long long)pool->version);
 }
 

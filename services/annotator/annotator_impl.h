@@ -9,7 +9,7 @@
 #include "annotator/batch_job.h"
 #include "annotator/call.h"
 #include "annotator/lane.h"
-#include "annotator/pools.h"
+#include "annotator/order.h"
 #include "annotator/queue.h"
 #include "annotator/recall.h"
 #include "annotator/understand.h"
@@ -27,7 +27,7 @@ struct annotator {
 	struct client *client;
 	Freeal__Project *project; /* NULL before the first Welcome */
 	struct answer_labels *labels;
-	struct pools pools;
+	struct orders orders;
 	struct lane **lanes; /* by position in the project's endpoints */
 	uint32_t lane_count;
 	struct queue queues[QUEUE_COUNT];

@@ -136,8 +136,9 @@ static bool ask_collect(struct annotator *a, struct batch_job *j, struct ask *as
 	struct err_msg msg;
 	bool keyed = ask_key_set(a, ask, j->lane);
 	buf_init(&body, PROMPT_BYTES_MAX);
-	enum err e =
-	    order_body_write(a->project, &a->pools, &j->lane->dialect, &ask, 1, &body, &msg);
+	const struct order_address to = {llm_of(a, ask), j->lane->endpoint, &j->lane->dialect};
+	uint64_t first_id;
+	enum err e = order_body_write(&a->orders, &to, &ask, 1, &first_id, &body, &msg);
 	if (e)
 		ask_failed(a, ask, j->lane->endpoint, "malformed", msg.text);
 	else

@@ -1,6 +1,5 @@
 #include "annotator/annotator_impl.h"
 
-#include "annotator/order.h"
 #include "base/log.h"
 #include "llm/key.h"
 #include "wire/work.h"
@@ -24,7 +23,9 @@ bool ask_key_set(struct annotator *a, struct ask *ask, const struct lane *lane)
 	if (ask->keyed == lane->position)
 		return true;
 	buf_reset(body);
-	enum err e = order_body_write(a->project, &a->pools, &whole, &ask, 1, body, &msg);
+	const struct order_address to = {llm_of(a, ask), lane->endpoint, &whole};
+	uint64_t first_id;
+	enum err e = order_body_write(&a->orders, &to, &ask, 1, &first_id, body, &msg);
 	if (!e)
 		e = buf_error(body);
 	if (!e) {

@@ -1,7 +1,6 @@
 #include "annotator/annotator_impl.h"
 
 #include "annotator/batch.h"
-#include "annotator/order.h"
 #include "base/log.h"
 #include "llm/prompt.h"
 
@@ -126,8 +125,9 @@ static void call_send(struct annotator *a, struct call *call)
 	struct lane *l = call->lane;
 	struct err_msg msg;
 	buf_reset(&a->body);
-	enum err e = order_body_write(a->project, &a->pools, &l->dialect, call->asks,
-				      call->ask_count, &a->body, &msg);
+	const struct order_address to = {llm_of(a, call->asks[0]), l->endpoint, &l->dialect};
+	enum err e = order_body_write(&a->orders, &to, call->asks, call->ask_count, &call->first_id,
+				      &a->body, &msg);
 	if (e) {
 		call_not_written(a, call, &msg);
 		return;
@@ -160,7 +160,7 @@ static struct call *call_next(struct annotator *a, struct queue *q, const Freeal
 	struct lane *l = first ? lane_choose(a, llm, first) : NULL;
 	if (!l)
 		return NULL;
-	uint32_t wanted = first->alone ? 1 : order_asks_max(a->project, first);
+	uint32_t wanted = first->alone ? 1 : order_asks_max(llm, first);
 	assert(wanted > 0 && wanted <= CALL_ASKS_MAX);
 	struct call *call = call_new(l, wanted);
 	if (!call)

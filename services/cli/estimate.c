@@ -144,7 +144,7 @@ static enum err generate_estimate(struct estimator *s)
 				  TOKENS_PER_MESSAGE * (double)size.messages;
 		uint64_t longest = size.bytes + styles * s->survey->counts.text_bytes_max;
 		struct price_bound one =
-		    price_bound(s->project, llm, longest, (uint32_t)size.answer_tokens);
+		    price_bound(s->project, llm, longest, prompt_generate_tokens_max(llm, count));
 		bound_add(&row->most, &one, 1);
 	}
 	buf_done(&body);

@@ -34,18 +34,69 @@ void request_demonstrations_take(const Freeal__Project *project, uint32_t round,
 	}
 }
 
+static enum err prompts_make(const Freeal__Project *project, uint32_t round,
+			     struct prompt_round **ret_prompts)
+{
+	static const struct dialect whole;
+	const Freeal__Llm *llm = project->rounds[round]->llm;
+	const char *model = project->endpoints[llm->endpoints[0]]->model;
+	return prompt_round_new(project, llm, model, &whole, ret_prompts);
+}
+
+/* Takes the body over. */
+static enum err body_end(enum err e, struct buf *body, bool pretty, struct buf *out)
+{
+	if (!e && pretty)
+		e = prompt_indent(body, out);
+	else if (!e)
+		buf_add(out, body->data, body->size);
+	buf_done(body);
+	return e ? e : buf_error(out);
+}
+
 enum err request_annotate_write(const Freeal__Project *project, uint32_t round,
 				const struct prompt_demonstration *demonstrations, size_t count,
 				struct prompt_text text, bool pretty, struct buf *out)
 {
-	return prompt_annotate(project, round, demonstrations, count, text, 1, pretty, out);
+	uint32_t numbers[SHOTS_MAX];
+	struct prompt_round *prompts = NULL;
+	struct prompt_pool *pool = NULL;
+	struct buf body;
+	struct err_msg msg;
+	uint64_t first_id;
+	assert(count <= SHOTS_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		numbers[i] = i;
+	buf_init(&body, PROMPT_BYTES_MAX);
+	enum err e = prompts_make(project, round, &prompts);
+	if (!e)
+		e = prompt_pool_new(project, demonstrations, count, &pool, &msg);
+	if (!e) {
+		const struct prompt_ask ask = {.pool = pool,
+					       .numbers = numbers,
+					       .number_count = count,
+					       .texts = &text,
+					       .text_count = 1,
+					       .answers = project->rounds[round]->llm->samples};
+		e = prompt_annotate(prompts, &ask, &first_id, &body);
+	}
+	prompt_pool_free(pool);
+	prompt_round_free(prompts);
+	return body_end(e, &body, pretty, out);
 }
 
 enum err request_generate_write(const Freeal__Project *project, uint32_t class_id, uint32_t count,
 				const struct prompt_text *styles, size_t style_count, bool pretty,
 				struct buf *out)
 {
-	return prompt_generate(project, 0, class_id, count, styles, style_count, 1, pretty, out);
+	struct prompt_round *prompts = NULL;
+	struct buf body;
+	buf_init(&body, PROMPT_BYTES_MAX);
+	enum err e = prompts_make(project, 0, &prompts);
+	if (!e)
+		e = prompt_generate(prompts, class_id, count, styles, style_count, NULL, &body);
+	prompt_round_free(prompts);
+	return body_end(e, &body, pretty, out);
 }
 
 enum err request_measure(const struct buf *body, struct request_size *ret_size)

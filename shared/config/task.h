@@ -89,14 +89,12 @@ struct task_budget {
 	uint64_t requests;
 };
 
-/* Templates; NULL: freeal's own (llm/prompt.h). */
+/* Templates (text/prompt_template.h); NULL: freeal's own. */
 struct task_prompt {
 	char *system;
 	char *user;
 	char *generate_system;
 	char *generate_user;
-	/* Where they stand in the file, for whoever checks them (llm/prompt.h). */
-	uint32_t line_system, line_user, line_generate_system, line_generate_user;
 };
 
 /* Sentence vectors from an LLM server; url NULL: none. */

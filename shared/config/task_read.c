@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "config/task_llm.h"
+#include "text/prompt_template.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -278,19 +279,18 @@ static enum err read_prompt(const struct fields_file *f, yaml_node_t *node, void
 	struct task *t = base;
 	struct field_set set = {prompt_fields, COUNT(prompt_fields), &t->prompt};
 	enum err err = fields_read(f, node, "\"prompt\"", &set, 1);
-	char **const texts[] = {&t->prompt.system, &t->prompt.user, &t->prompt.generate_system,
-				&t->prompt.generate_user};
-	uint32_t *const lines[] = {&t->prompt.line_system, &t->prompt.line_user,
-				   &t->prompt.line_generate_system, &t->prompt.line_generate_user};
-	static_assert(COUNT(texts) == COUNT(prompt_fields) && COUNT(lines) == COUNT(texts),
-		      "a line for each template");
+	static_assert(COUNT(prompt_fields) == PROMPT_TEMPLATE_GENERATE_USER + 1, "in its order");
+	char *const texts[] = {t->prompt.system, t->prompt.user, t->prompt.generate_system,
+			       t->prompt.generate_user};
 	for (size_t i = 0; i < COUNT(texts) && !err; i++) {
-		const yaml_node_t *value = fields_value(f, node, prompt_fields[i].name);
-		if (value && !**texts[i])
+		const char *name = prompt_fields[i].name;
+		const yaml_node_t *value = fields_value(f, node, name);
+		struct err_msg why;
+		if (value && !*texts[i])
 			err = fields_fail(f, value, "\"%s\" is empty; remove it for freeal's own",
-					  prompt_fields[i].name);
-		else if (value)
-			*lines[i] = (uint32_t)value->start_mark.line + 1;
+					  name);
+		else if (value && prompt_template_check(texts[i], (enum prompt_template)i, &why))
+			err = fields_fail(f, value, "\"%s\": %s", name, why.text);
 	}
 	return err;
 }

@@ -14,6 +14,9 @@
 
 #define ANSWER_NONE (-1)
 
+/* What a reason of an unusable answer means, as the end of the sentence "It can't be used: ...". */
+const char *answer_reason_words(const char *reason);
+
 /* The names and aliases of a project's labels, prepared for many answers. */
 struct answer_labels;
 

@@ -183,9 +183,6 @@ static void test_cache_and_prompt(void **state)
 	assert_false(t->cache);
 	assert_string_equal(t->prompt.user, "<{text}>");
 	assert_string_equal(t->prompt.system, "Hello");
-	assert_int_equal(t->prompt.line_user, 5);
-	assert_int_equal(t->prompt.line_system, 6);
-	assert_int_equal(t->prompt.line_generate_user, 0);
 	p = project_from_task(t, 1);
 	assert_false(p->cache);
 	assert_string_equal(p->prompt->user, "<{text}>");
@@ -366,6 +363,8 @@ static void test_ask_errors(void **state)
 	    {LABELS LLM "cache: {mib: 0}\n", "3: \"mib\" is 0; it must be between 1 and 1048576"},
 	    {LABELS LLM "cache: {}\n", "3: \"cache\" has no \"mib\"; or say off"},
 	    {LABELS LLM "prompt: {user: \" \"}\n", "3: \"user\" is empty; remove it for freeal's"},
+	    {LABELS LLM "prompt:\n  system: hi\n  user: \"{txt}\"\n",
+	     "5: \"user\": there is no placeholder {txt} here, but {text}, {description}"},
 	    {LABELS LLM "prompt: {users: x}\n", "3: unknown key \"users\" in \"prompt\"; it may"},
 	    {LABELS LLM "embeddings: {model: m}\n", "3: \"embeddings\" has no \"url\"; give"},
 	    {LABELS LLM "embeddings: {url: http://h, model: m, dimensions: 1}\n",
