@@ -53,8 +53,8 @@ static enum err round_write(const struct outlook *o, const struct estimate_row *
 		      estimate_endpoint(o->project, row, 0)->url);
 	struct request_demonstrations demonstrations;
 	request_demonstrations_take(o->project, row->round, true, &demonstrations);
-	return request_annotate_write(o->project, row->round, demonstrations.items,
-				      demonstrations.count, o->survey->texts[0], true, body);
+	return request_annotate_write(o->project, row->round, &demonstrations, o->survey->texts, 1,
+				      true, body);
 }
 
 static enum err step_print(const struct outlook *o, const struct estimate_row *row, FILE *out,

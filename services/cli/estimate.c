@@ -190,46 +190,53 @@ static void embed_estimate(struct estimator *s)
 	row_spread(s, row, row->tokens_in / row->requests);
 }
 
+/* A request of a round with empty texts, so that the rest of it is measured. */
+static enum err round_measure(const struct estimator *s, uint32_t round, uint32_t batch,
+			      struct request_size *ret_size)
+{
+	static const struct prompt_text empty[PROMPT_BATCH_MAX];
+	struct request_demonstrations demonstrations;
+	struct buf body;
+	request_demonstrations_take(s->project, round, false, &demonstrations);
+	for (size_t i = 0; i < demonstrations.count; i++)
+		demonstrations.items[i].text = empty[0];
+	buf_init(&body, PROMPT_BYTES_MAX);
+	enum err e =
+	    request_annotate_write(s->project, round, &demonstrations, empty, batch, false, &body);
+	if (!e)
+		e = request_measure(&body, ret_size);
+	buf_done(&body);
+	return e;
+}
+
 static enum err round_estimate(struct estimator *s, uint32_t round)
 {
 	const Freeal__RoundConfig *config = s->project->rounds[round];
 	const Freeal__Llm *llm = config->llm;
 	uint64_t samples = s->survey->counts.samples;
 	uint64_t asked = round == 0 ? samples : (uint64_t)(config->relabel * (double)samples);
-	struct request_demonstrations demonstrations;
-	/* Empty texts, so that the rest can be measured. */
-	const struct prompt_text empty = {"", 0};
-	request_demonstrations_take(s->project, round, false, &demonstrations);
-	for (size_t i = 0; i < demonstrations.count; i++)
-		demonstrations.items[i].text = empty;
-	struct request_size size = {0};
-	struct buf body;
-	buf_init(&body, PROMPT_BYTES_MAX);
-	enum err e = request_annotate_write(s->project, round, demonstrations.items,
-					    demonstrations.count, empty, false, &body);
-	if (!e)
-		e = request_measure(&body, &size);
-	buf_done(&body);
+	uint32_t batch = llm->batch > 1 ? llm->batch : 1;
+	struct request_size size;
+	enum err e = round_measure(s, round, batch, &size);
 	if (e)
 		return e;
 	struct estimate_row *row = row_new(s, ESTIMATE_ROUND, llm, asked);
-	uint32_t batch = llm->batch > 1 ? llm->batch : 1;
 	double answers = llm->samples > 1 ? llm->samples : 1;
-	double texts = (double)(demonstrations.count + batch) * s->mean_bytes;
+	double texts = (double)(config->shots + batch) * s->mean_bytes;
 	double one_in = ((double)size.bytes + texts) / BYTES_PER_TOKEN +
 			TOKENS_PER_MESSAGE * (double)size.messages;
 	row->round = round;
-	row->requests = ceil((double)asked / batch) * answers;
+	row->requests = ceil((double)asked / batch);
 	row->tokens_in = row->requests * one_in;
 	row->tokens_out = (double)asked * answers * answer_tokens(s, llm);
 	if (row->requests > 1)
 		row->tokens_cached =
 		    (row->requests - 1) * cached_tokens((double)size.bytes_first / BYTES_PER_TOKEN);
 	uint64_t longest = size.bytes + (uint64_t)ceil(s->mean_bytes) +
-			   demonstrations.count * s->survey->counts.text_bytes_max;
+			   config->shots * s->survey->counts.text_bytes_max;
 	struct price_bound most = price_bound(s->project, llm, longest, llm->max_tokens);
 	bound_add(&row->most, &most, asked);
-	row_spread(s, row, one_in + (double)size.answer_tokens);
+	row_spread(s, row, one_in + answers * (double)size.answer_tokens);
 	return ERR_OK;
 }
 

@@ -4,6 +4,7 @@
  * Expected: the requests that a run without errors sends. Four bytes of text are a token, and each
  * message has four tokens more; texts have the input's mean size, demonstrations too. An answer is
  * a label's name, in JSON six tokens more; where the LLM reasons, a quarter of reasoning_tokens.
+ * Several answers to a question come with one request (parameter n).
  * What all prompts of a step begin with is taken to come from the server's cache from 1,024 tokens
  * on, in steps of 128, as OpenAI does it.
  *

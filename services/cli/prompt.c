@@ -143,8 +143,8 @@ static enum err prompt_show(struct prompt *p, struct err_msg *msg)
 	struct buf body;
 	buf_init(&body, PROMPT_BYTES_MAX);
 	const Freeal__Llm *llm = project->rounds[p->round]->llm;
-	e = request_annotate_write(project, (uint32_t)p->round, p->demonstrations.items,
-				   p->demonstrations.count, survey->wanted, !p->raw, &body);
+	e = request_annotate_write(project, (uint32_t)p->round, &p->demonstrations, &survey->wanted,
+				   1, !p->raw, &body);
 	if (e)
 		(void)err_set(msg, e, "the prompt: %s", err_str(e));
 	if (!e && !p->raw)

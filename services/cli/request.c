@@ -55,8 +55,9 @@ static enum err body_end(enum err e, struct buf *body, bool pretty, struct buf *
 }
 
 enum err request_annotate_write(const Freeal__Project *project, uint32_t round,
-				const struct prompt_demonstration *demonstrations, size_t count,
-				struct prompt_text text, bool pretty, struct buf *out)
+				const struct request_demonstrations *demonstrations,
+				const struct prompt_text *texts, size_t text_count, bool pretty,
+				struct buf *out)
 {
 	uint32_t numbers[SHOTS_MAX];
 	struct prompt_round *prompts = NULL;
@@ -64,19 +65,19 @@ enum err request_annotate_write(const Freeal__Project *project, uint32_t round,
 	struct buf body;
 	struct err_msg msg;
 	uint64_t first_id;
-	assert(count <= SHOTS_MAX);
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < demonstrations->count; i++)
 		numbers[i] = i;
 	buf_init(&body, PROMPT_BYTES_MAX);
 	enum err e = prompts_make(project, round, &prompts);
 	if (!e)
-		e = prompt_pool_new(project, demonstrations, count, &pool, &msg);
+		e = prompt_pool_new(project, demonstrations->items, demonstrations->count, &pool,
+				    &msg);
 	if (!e) {
 		const struct prompt_ask ask = {.pool = pool,
 					       .numbers = numbers,
-					       .number_count = count,
-					       .texts = &text,
-					       .text_count = 1,
+					       .number_count = demonstrations->count,
+					       .texts = texts,
+					       .text_count = text_count,
 					       .answers = project->rounds[round]->llm->samples};
 		e = prompt_annotate(prompts, &ask, &first_id, &body);
 	}

@@ -24,11 +24,12 @@ struct request_demonstrations {
 void request_demonstrations_take(const Freeal__Project *project, uint32_t round, bool notes,
 				 struct request_demonstrations *ret);
 
-/* Appends the first request that labels `text` in `round`, as its first endpoint gets it. */
+/* Appends the first request that labels the texts (1 .. PROMPT_BATCH_MAX) in `round`, as its first
+ * endpoint gets it. */
 WARN_UNUSED enum err request_annotate_write(const Freeal__Project *project, uint32_t round,
-					    const struct prompt_demonstration *demonstrations,
-					    size_t count, struct prompt_text text, bool pretty,
-					    struct buf *out);
+					    const struct request_demonstrations *demonstrations,
+					    const struct prompt_text *texts, size_t text_count,
+					    bool pretty, struct buf *out);
 /* And the one that has `count` demonstrations of a class written. */
 WARN_UNUSED enum err request_generate_write(const Freeal__Project *project, uint32_t class_id,
 					    uint32_t count, const struct prompt_text *styles,
