@@ -15,11 +15,12 @@
 
 struct call {
 	struct lane *lane;
-	bool probe;	    /* sent to see whether the endpoint answers again */
-	bool keyed;	    /* its one ask's key is that of what was sent */
-	uint64_t first_id;  /* of the texts, where there are several asks */
-	uint64_t tokens;    /* taken from the endpoint's limit for it */
-	uint32_t flying_at; /* where its owner keeps it */
+	struct dialect dialect; /* that it was sent in */
+	bool probe;		/* sent to see whether the endpoint answers again */
+	bool keyed;		/* its one ask's key is that of what was sent */
+	uint64_t first_id;	/* of the texts, where there are several asks */
+	uint64_t tokens;	/* taken from the endpoint's limit for it */
+	uint32_t flying_at;	/* where its owner keeps it */
 	uint32_t ask_count;
 	struct ask *asks[]; /* owned; who takes one out leaves NULL */
 };

@@ -69,14 +69,14 @@ double lane_free_share(const struct lane *l, uint64_t now_ms)
 	uint32_t room = throttle_room(&l->throttle, l->in_flight, now_ms);
 	room = quota_room(&l->quota, l->in_flight, room, now_ms);
 	/* A probe that is due goes before all else. */
-	return l->throttle.blocked ? room : room / l->throttle.window;
+	return l->throttle.blocked ? room : room / l->throttle.window.size;
 }
 
 uint32_t lane_depth(const struct lane *l, uint64_t now_ms)
 {
 	if (l->throttle.blocked)
 		return 0;
-	return quota_depth(&l->quota, l->throttle.window_max, 0, now_ms);
+	return quota_depth(&l->quota, l->throttle.window.max, l->throttle.window.mean_ms, now_ms);
 }
 
 uint64_t lane_due_ms(const struct lane *l, uint64_t now_ms)

@@ -134,8 +134,8 @@ static void call_send(struct annotator *a, struct call *call)
 	}
 	call->keyed = call->ask_count == 1 && ask_key_set(a, call->asks[0], l);
 	call->probe = l->throttle.blocked;
-	if (call->probe)
-		throttle_probe_sent(&l->throttle, a->now_ms);
+	call->dialect = l->dialect;
+	throttle_sent(&l->throttle, a->now_ms);
 	call->tokens = quota_tokens_of(a->body.size) + tokens_max(a, call);
 	e = call_post(a, call, &a->body);
 	if (e) {

@@ -274,16 +274,36 @@ static void lane_unanswered(struct annotator *a, const struct landing *at)
 		a->limited += at->outcome.status == 429;
 		if (l->throttle.pause_set_ms == a->now_ms)
 			log_info("endpoint_paused", "reason=%s ms=%llu window=%.0f", j->reason,
-				 (unsigned long long)at->delay_ms, l->throttle.window);
+				 (unsigned long long)at->delay_ms, l->throttle.window.size);
 		break;
 	case VERDICT_RETRY:
 		blocked_note(at);
+		if (l->throttle.blocked)
+			lane_block_say(a, l);
 		break;
 	case VERDICT_BLOCK:
 		blocked_note(at);
 		lane_block_say(a, l);
 		break;
 	}
+}
+
+/* The server does not take a parameter: the question is put again without it, at once. */
+static bool dialect_learned(struct annotator *a, struct landing *at)
+{
+	struct call *c = at->call;
+	const char *name;
+	if ((at->outcome.status != 400 && at->outcome.status != 422) ||
+	    !dialect_learn(&c->lane->dialect, &c->dialect, at->reply->body, at->reply->body_size,
+			   &name))
+		return false;
+	if (name)
+		log_info("parameter_refused", "endpoint=\"%s\" parameter=%s",
+			 c->lane->endpoint->name, name);
+	breaker_answered(&c->lane->throttle.breaker);
+	for (uint32_t i = c->ask_count; i-- > 0; c->asks[i] = NULL)
+		queue_push_front(home_of(a, c->asks[i]), c->asks[i]);
+	return true;
 }
 
 static void call_judged(struct annotator *a, struct landing *at)
@@ -294,6 +314,7 @@ static void call_judged(struct annotator *a, struct landing *at)
 				     at->reply->sent_ms, a->now_ms);
 	lane_resumed_say(a, l);
 	if (at->judgement.verdict == VERDICT_ANSWER) {
+		throttle_answered(&l->throttle, l->in_flight + 1, at->reply->sent_ms, a->now_ms);
 		call_answered(a, at);
 		return;
 	}
@@ -356,7 +377,8 @@ void annotator_done(void *context, void *cookie, const struct client_reply *repl
 	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", at.outcome.status,
 		  (int)at.judgement.verdict, at.judgement.reason,
 		  (unsigned long long)(a->now_ms - reply->sent_ms));
-	call_judged(a, &at);
+	if (!dialect_learned(a, &at))
+		call_judged(a, &at);
 	reply_done(&at.answer);
 	call_settled(at.call);
 }

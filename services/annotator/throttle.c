@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define WINDOW_CUT_MS 1000 /* one bad moment halves the window once */
+#define WINDOW_CUT_MS 1000   /* one bad moment halves the window once */
+#define BREAKER_OPENED_MAX 4 /* in a row, before the endpoint counts as blocked */
 
 static bool code_is(const char *code, const char *const *list)
 {
@@ -104,17 +105,16 @@ void throttle_init(struct throttle *t, uint32_t window_max, uint64_t probe_ms, u
 {
 	assert(window_max > 0);
 	*t = (struct throttle){0};
-	t->window_max = window_max;
-	t->window = window_max;
+	window_init(&t->window, window_max);
 	t->probe_ms = probe_ms;
 	t->rng = rng_make(seed);
 }
 
-static void window_cut(struct throttle *t, uint64_t now_ms)
+static void cut(struct throttle *t, uint64_t now_ms)
 {
 	if (t->pause_set_ms && now_ms - t->pause_set_ms < WINDOW_CUT_MS)
 		return;
-	t->window = t->window / 2 < 1 ? 1 : t->window / 2;
+	window_cut(&t->window, now_ms);
 }
 
 /* Lengthens the endpoint's pause. Of the many requests in flight that are all told to
@@ -124,7 +124,7 @@ static uint64_t pause_note(struct throttle *t, uint64_t retry_after_ms, uint64_t
 {
 	bool again = t->pause_set_ms == 0 || sent_ms >= t->pause_until_ms;
 	if (again) {
-		window_cut(t, now_ms);
+		cut(t, now_ms);
 		t->pause_set_ms = now_ms;
 	}
 	uint64_t delay_ms = retry_delay_ms(t->pauses, retry_after_ms, &t->rng);
@@ -159,17 +159,24 @@ uint64_t throttle_note(struct throttle *t, const struct judgement *j, const stru
 		t->blocked = false;
 		t->pauses = 0;
 		t->answer_ms = now_ms;
-		t->window += 1 / t->window;
-		if (t->window > t->window_max)
-			t->window = t->window_max;
+		breaker_answered(&t->breaker);
 		return 0;
 	case VERDICT_PAUSE:
 		t->blocked = false;
+		breaker_answered(&t->breaker);
 		return pause_note(t, o->retry_after_ms, sent_ms, now_ms);
 	case VERDICT_BLOCK:
 		throttle_block(t, now_ms);
 		return 0;
 	case VERDICT_RETRY:
+		if (o->malformed) {
+			/* The server is there, though what it says can't be read. */
+			breaker_answered(&t->breaker);
+			break;
+		}
+		breaker_failed(&t->breaker, sent_ms, now_ms);
+		if (t->breaker.opened >= BREAKER_OPENED_MAX)
+			throttle_block(t, now_ms);
 		break;
 	}
 	return retry_delay_ms(tries, o->retry_after_ms, &t->rng);
@@ -181,8 +188,20 @@ uint32_t throttle_room(const struct throttle *t, uint32_t in_flight, uint64_t no
 		return 0;
 	if (t->blocked)
 		return in_flight == 0 && now_ms >= t->probe_due_ms ? 1 : 0;
-	uint32_t window = (uint32_t)t->window;
-	return window > in_flight ? window - in_flight : 0;
+	uint32_t window = (uint32_t)t->window.size;
+	return breaker_room(&t->breaker, window > in_flight ? window - in_flight : 0, now_ms);
+}
+
+void throttle_answered(struct throttle *t, uint32_t in_flight, uint64_t sent_ms, uint64_t now_ms)
+{
+	window_answer(&t->window, in_flight, sent_ms, now_ms);
+}
+
+void throttle_sent(struct throttle *t, uint64_t now_ms)
+{
+	breaker_sent(&t->breaker);
+	if (t->blocked)
+		throttle_probe_sent(t, now_ms);
 }
 
 void throttle_probe_sent(struct throttle *t, uint64_t now_ms)
@@ -195,5 +214,7 @@ uint64_t throttle_due_ms(const struct throttle *t, uint64_t now_ms)
 	uint64_t due_ms = t->blocked ? t->probe_due_ms : 0;
 	if (t->pause_until_ms > due_ms)
 		due_ms = t->pause_until_ms;
+	if (!t->blocked && t->breaker.until_ms > due_ms)
+		due_ms = t->breaker.until_ms;
 	return due_ms > now_ms ? due_ms : UINT64_MAX;
 }

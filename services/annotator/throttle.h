@@ -5,16 +5,19 @@
  * What came of a request is judged on its own (throttle_judge); what it means for
  * the requests after it is kept in struct throttle:
  *  - 429, and 503 with Retry-After, pause the whole endpoint and halve its window of
- *    requests in flight (additive increase, multiplicative decrease);
+ *    requests in flight, which otherwise follows the latency (window.h);
  *  - a wrong key, no credit, an unknown model or a bad certificate block it: nothing
  *    is sent but one probe now and then, until one goes through;
  *  - a request that is rejected before any was answered says the same: the fault may
  *    be a setting. Later it is that one text's;
- *  - other failures delay the one request (exponential backoff with jitter).
+ *  - other failures delay the one request (exponential backoff with jitter). Many in a
+ *    row stop all requests but one now and then (breaker.h), and if that goes on, block it.
  */
 #ifndef FREEAL_ANNOTATOR_THROTTLE_H
 #define FREEAL_ANNOTATOR_THROTTLE_H
 
+#include "annotator/breaker.h"
+#include "annotator/window.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include "llm/client.h"
@@ -57,8 +60,8 @@ struct judgement throttle_judge(const struct outcome *o);
 uint64_t retry_delay_ms(uint32_t tries, uint64_t retry_after_ms, struct rng *rng);
 
 struct throttle {
-	uint32_t window_max;
-	double window;		 /* requests that may be in flight, 1 .. window_max */
+	struct window window; /* requests that may be in flight */
+	struct breaker breaker;
 	uint64_t pause_until_ms; /* nothing is sent before */
 	uint64_t
 	    pause_set_ms;   /* when the pause began; what was sent before can't lengthen it twice */
@@ -78,6 +81,10 @@ void throttle_init(struct throttle *t, uint32_t window_max, uint64_t probe_ms, u
 uint64_t throttle_note(struct throttle *t, const struct judgement *j, const struct outcome *o,
 		       uint32_t tries, uint64_t sent_ms, uint64_t now_ms);
 
+/* Besides throttle_note for an answer of a request of its own, of `in_flight` with it: how long it
+ * took says how many there may be. */
+void throttle_answered(struct throttle *t, uint32_t in_flight, uint64_t sent_ms, uint64_t now_ms);
+
 /* Whether the endpoint has rejected all so far: the settings may be at fault. */
 bool throttle_rejects_all(const struct throttle *t, const struct judgement *j);
 
@@ -86,7 +93,9 @@ void throttle_block(struct throttle *t, uint64_t now_ms);
 
 /* How many more requests may be sent now with `in_flight` under way. */
 uint32_t throttle_room(const struct throttle *t, uint32_t in_flight, uint64_t now_ms);
-/* To be told of a request sent while blocked: the next probe is due later. */
+/* To be told of each request that is sent. */
+void throttle_sent(struct throttle *t, uint64_t now_ms);
+/* And of one sent while blocked: the next probe is due later. */
 void throttle_probe_sent(struct throttle *t, uint64_t now_ms);
 /* When throttle_room may grow by time alone; UINT64_MAX: never. */
 uint64_t throttle_due_ms(const struct throttle *t, uint64_t now_ms);

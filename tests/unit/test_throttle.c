@@ -153,6 +153,7 @@ static void test_pause_with_retry_after(void **state)
 	(void)state;
 	struct throttle t;
 	throttle_init(&t, 64, PROBE_MS, 1);
+	t.window.size = 64;
 	assert_int_equal(throttle_room(&t, 0, 1000), 64);
 	assert_int_equal(throttle_room(&t, 60, 1000), 4);
 	assert_int_equal(throttle_room(&t, 70, 1000), 0);
@@ -166,13 +167,12 @@ static void test_pause_with_retry_after(void **state)
 	for (int i = 0; i < 30; i++)
 		(void)note(&t, 429, 2000, 900, 1010);
 	assert_int_equal(throttle_room(&t, 0, 4000), 32);
-	/* Answers open it again, one more for each windowful. */
-	for (int i = 0; i < 33; i++)
-		(void)note(&t, 200, RETRY_AFTER_NONE, 4000, 4100);
-	assert_int_equal(throttle_room(&t, 0, 4200), 33);
-	for (int i = 0; i < 10000; i++)
-		(void)note(&t, 200, RETRY_AFTER_NONE, 4000, 4100);
-	assert_int_equal(throttle_room(&t, 0, 4200), 64);
+	/* Answers open it again. */
+	for (uint64_t i = 0; i < 10000; i++) {
+		(void)note(&t, 200, RETRY_AFTER_NONE, 4000 + i, 4100 + i);
+		throttle_answered(&t, (uint32_t)t.window.size, 4000 + i, 4100 + i);
+	}
+	assert_int_equal(throttle_room(&t, 0, 20000), 64);
 }
 
 static void test_pause_endless(void **state)
@@ -221,7 +221,7 @@ static void test_block_and_probe(void **state)
 {
 	(void)state;
 	struct throttle t;
-	throttle_init(&t, 64, PROBE_MS, 1);
+	throttle_init(&t, 32, PROBE_MS, 1);
 	(void)note(&t, 401, RETRY_AFTER_NONE, 1000, 1100);
 	assert_true(t.blocked);
 	assert_int_equal(throttle_room(&t, 0, 1100), 0);
@@ -238,7 +238,50 @@ static void test_block_and_probe(void **state)
 	throttle_probe_sent(&t, 1100 + 2 * PROBE_MS);
 	(void)note(&t, 200, RETRY_AFTER_NONE, 1100 + 2 * PROBE_MS, 1200 + 2 * PROBE_MS);
 	assert_false(t.blocked);
-	assert_int_equal(throttle_room(&t, 0, 1200 + 2 * PROBE_MS), 64);
+	assert_int_equal(throttle_room(&t, 0, 1200 + 2 * PROBE_MS), 32);
+}
+
+/* Failures in a row: a rest, one request, a longer rest, and in the end it is blocked. */
+static void test_breaker(void **state)
+{
+	(void)state;
+	struct throttle t;
+	throttle_init(&t, 32, PROBE_MS, 1);
+	uint64_t now_ms = 1000, rest_ms = 0;
+	for (uint32_t i = 0; i < BREAKER_FAILURES - 1; i++)
+		(void)note(&t, 500, RETRY_AFTER_NONE, 900, now_ms);
+	assert_int_equal(throttle_room(&t, 0, now_ms), 32);
+	(void)note(&t, 200, RETRY_AFTER_NONE, 900, now_ms);
+	for (uint32_t i = 0; i < BREAKER_FAILURES; i++)
+		(void)note(&t, 500, RETRY_AFTER_NONE, 900, now_ms);
+	for (int i = 0; !t.blocked; i++) {
+		assert_true(i < 10);
+		assert_int_equal(throttle_room(&t, 0, now_ms), 0);
+		uint64_t due_ms = throttle_due_ms(&t, now_ms);
+		assert_true(due_ms - now_ms > rest_ms && due_ms - now_ms <= BREAKER_OPEN_MS_MAX);
+		rest_ms = due_ms - now_ms;
+		/* The others that were in flight change nothing. */
+		(void)note(&t, 500, RETRY_AFTER_NONE, 900, now_ms);
+		now_ms = due_ms;
+		assert_int_equal(throttle_room(&t, 5, now_ms), 1);
+		throttle_sent(&t, now_ms);
+		assert_int_equal(throttle_room(&t, 5, now_ms), 0);
+		(void)note(&t, 500, RETRY_AFTER_NONE, now_ms, now_ms + 1);
+		now_ms++;
+	}
+	(void)note(&t, 200, RETRY_AFTER_NONE, now_ms, now_ms);
+	assert_false(t.blocked);
+	assert_int_equal(throttle_room(&t, 0, now_ms), 32);
+	/* What can't be read is no sign of a server that is down. */
+	for (int i = 0; i < 100; i++) {
+		const struct outcome o = {.status = 200,
+					  .code = "",
+					  .retry_after_ms = RETRY_AFTER_NONE,
+					  .malformed = true};
+		struct judgement j = throttle_judge(&o);
+		(void)throttle_note(&t, &j, &o, 0, now_ms, now_ms);
+	}
+	assert_int_equal(throttle_room(&t, 0, now_ms), 32);
 }
 
 int main(void)
@@ -252,6 +295,7 @@ int main(void)
 	    cmocka_unit_test(test_pause_endless),
 	    cmocka_unit_test(test_rejects_all),
 	    cmocka_unit_test(test_block_and_probe),
+	    cmocka_unit_test(test_breaker),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
