@@ -94,5 +94,6 @@ void result_failed(struct worker *w, struct ask *a, const char *error)
 {
 	Freeal__Result r = FREEAL__RESULT__INIT;
 	r.error = (char *)error;
+	r.usage = &a->usage;
 	result_send(w, a, &r);
 }

@@ -90,17 +90,9 @@ const Freeal__Endpoint *coordinator_endpoint_first(const struct coordinator *c)
 	return c->project->endpoints[coordinator_round_config(c)->llm->endpoints[0]];
 }
 
-uint64_t coordinator_requests_left(const struct coordinator *c)
-{
-	if (c->state.requests_max == 0)
-		return UINT64_MAX;
-	return c->state.requests_max > c->counters.requests
-		   ? c->state.requests_max - c->counters.requests
-		   : 0;
-}
-
 void coordinator_state_put(struct coordinator *c)
 {
+	budget_note(c);
 	enum err e = meta_put(c->txn, "state", &c->state.base);
 	if (!e)
 		e = meta_put(c->txn, "counters", &c->counters.base);
@@ -469,6 +461,8 @@ enum err coordinator_open(const struct coordinator_config *config, struct coordi
 	if (!e)
 		e = project_open(c, config, msg);
 	if (!e)
+		e = budget_open(c);
+	if (!e)
 		e = grants_open(c);
 	if (!e && config->endpoint)
 		e = bus_open(c, config, msg);
@@ -494,6 +488,7 @@ void coordinator_close(struct coordinator *c)
 	lease_table_free(c->leases);
 	peer_table_free(c->peers);
 	holders_free(c->holders);
+	reserve_free(c->reserve);
 	grants_close(c);
 	inbox_free(c->inbox);
 	socket_free(c->socket);

@@ -4,7 +4,8 @@
  *   loop      one turn: receive, serve, advance, commit, answer, lease
  *   message   what workers say
  *   phase     what happens when a phase begins and ends       pool     the demonstrations
- *   dispatch  orders for leased work            grant    shares of the endpoints' limits
+ *   dispatch  who gets which work               order    what it says
+ *   budget    what it may cost                  grant    shares of the endpoints' limits
  *   result    what comes back
  *   pull      streams pulled from workers        feed   streams served to them
  *   recall    kept replies looked up for annotators
@@ -26,6 +27,7 @@
 #include "coordinator/label.h"
 #include "coordinator/lease.h"
 #include "coordinator/peer.h"
+#include "coordinator/reserve.h"
 #include "coordinator/round.h"
 #include "coordinator/share.h"
 #include "coordinator/tables.h"
@@ -110,6 +112,8 @@ struct coordinator {
 	struct lease_table *leases;
 	struct peer_table *peers;
 	struct holders *holders; /* under meta "holders" */
+	struct reserve *reserve; /* its sums are in the counters when they are stored */
+	const char *budget_out;	 /* why the next work can't be leased; NULL: it can */
 	struct share **shares;	 /* by endpoint; NULL: it has no limits */
 	const Freeal__Llm
 	    *grants_llm; /* peers' `usable` is about its endpoints; NULL: about none */
@@ -166,8 +170,6 @@ void coordinator_model_path(const struct coordinator *c, char *path, size_t size
 const Freeal__RoundConfig *coordinator_round_config(const struct coordinator *c);
 /* The first of the endpoints that the round asks. */
 const Freeal__Endpoint *coordinator_endpoint_first(const struct coordinator *c);
-/* Requests that may still be sent under --max-requests. */
-uint64_t coordinator_requests_left(const struct coordinator *c);
 /* Copy of the status for an HTTP thread; free it. NULL: not yet, or no memory. */
 char *coordinator_status(struct coordinator *c);
 
@@ -221,6 +223,25 @@ bool note_work_next(struct coordinator *c, uint32_t peer, uint64_t *ret_index,
 		    uint32_t *ret_attempt);
 /* The work's lease has ended: true where it waits for its note's holder. */
 bool note_work_return(struct coordinator *c, uint64_t index, uint32_t attempt);
+
+/* budget.c */
+enum err budget_open(struct coordinator *c) WARN_UNUSED;
+/* The task has one: what is reserved is on disk before a lease is sent. */
+bool budget_is_durable(const struct coordinator *c);
+/* The task's, and --max-requests; 0: none. */
+struct amount budget_limits(const struct coordinator *c);
+/* Why no LLM is asked any more: "budget", "max_requests"; NULL: it is, or answers are awaited. */
+const char *budget_stop_reason(const struct coordinator *c);
+/* Reserves what a work of the phase may cost. ERR_LIMIT: it doesn't fit. */
+enum err budget_reserve(struct coordinator *c, uint64_t index, uint32_t attempt) WARN_UNUSED;
+/* A worker has that lease from before a restart. */
+void budget_claim(struct coordinator *c, uint64_t index, uint32_t attempt);
+/* What came of it is counted. */
+void budget_settle(struct coordinator *c, uint64_t index, uint32_t attempt);
+/* What nobody claims is lost. */
+void budget_turn(struct coordinator *c);
+/* Sums go into the counters. */
+void budget_note(struct coordinator *c);
 
 /* grant.c */
 enum err grants_open(struct coordinator *c) WARN_UNUSED;

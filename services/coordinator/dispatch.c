@@ -5,46 +5,13 @@
 #include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/rng.h"
-#include "coordinator/coordinator.h"
-#include "wire/frame.h"
+#include "coordinator/order.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One order under construction and what its pointers need to stay alive. */
-struct order {
-	Freeal__Work work;
-	Freeal__WorkName name;
-	union {
-		Freeal__GenerateOrder generate;
-		Freeal__AnnotateOrder annotate;
-		Freeal__EmbedOrder embed;
-		Freeal__TrainOrder train;
-		Freeal__SelectOrder select;
-		Freeal__RetrieveOrder retrieve;
-		Freeal__PredictOrder predict;
-		Freeal__AugmentOrder augment;
-	};
-	Freeal__SampleRecord *sample;
-	Freeal__NearestRow *nearest;
-	Freeal__Pool *pool;
-	Freeal__SampleRecord **styles;
-	size_t style_count;
-	ProtobufCBinaryData *texts;
-};
-
-static void order_done(struct order *o)
-{
-	frame_message_free(o->sample);
-	frame_message_free(o->nearest);
-	frame_message_free(o->pool);
-	for (size_t i = 0; i < o->style_count; i++)
-		frame_message_free(o->styles[i]);
-	free(o->styles);
-	free(o->texts);
-}
+#define PICKS_PER_PEER 64u /* in one turn */
 
 Freeal__Role dispatch_role(Freeal__Phase phase)
 {
@@ -74,221 +41,6 @@ const Freeal__Llm *dispatch_llm(const struct coordinator *c)
 							      : coordinator_round_config(c)->llm;
 }
 
-/* Style samples are a draw by seed and class, the same after a restart. */
-static enum err order_generate(struct coordinator *c, struct order *o)
-{
-	uint32_t labels = (uint32_t)c->project->n_labels;
-	uint64_t wanted = c->task->generate.style_samples;
-	if (wanted > c->state.sample_count)
-		wanted = c->state.sample_count;
-	freeal__generate_order__init(&o->generate);
-	o->generate.class_id = (uint32_t)o->name.item;
-	o->generate.count = (c->task->generate.demonstrations + labels - 1) / labels;
-	o->styles = calloc(wanted + 1, sizeof *o->styles);
-	o->texts = calloc(wanted + 1, sizeof *o->texts);
-	if (!o->styles || !o->texts)
-		return ERR_NO_MEMORY;
-	struct rng rng = rng_make(hash_mix(c->project->seed, o->name.item));
-	for (uint64_t i = 0; i < wanted; i++) {
-		uint64_t sample_no = rng_below(&rng, c->state.sample_count);
-		enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(sample_no),
-				       &freeal__sample_record__descriptor, &o->styles[i]);
-		if (e)
-			return e;
-		o->texts[i] = o->styles[i]->text;
-		o->style_count++;
-	}
-	o->generate.styles = o->texts;
-	o->generate.n_styles = o->style_count;
-	o->work.order_case = FREEAL__WORK__ORDER_GENERATE;
-	o->work.generate = &o->generate;
-	return ERR_OK;
-}
-
-static enum err order_augment(struct coordinator *c, struct order *o)
-{
-	freeal__augment_order__init(&o->augment);
-	enum err e = table_get(coordinator_txn(c), TABLE_SAMPLES, store_key_u64(o->name.item),
-			       &freeal__sample_record__descriptor, &o->sample);
-	if (e)
-		return e;
-	o->augment.text = o->sample->text;
-	o->work.order_case = FREEAL__WORK__ORDER_AUGMENT;
-	o->work.augment = &o->augment;
-	return ERR_OK;
-}
-
-static enum err order_annotate(struct coordinator *c, struct order *o)
-{
-	freeal__annotate_order__init(&o->annotate);
-	struct store_txn *txn = coordinator_txn(c);
-	enum err e = table_get(txn, TABLE_SAMPLES, store_key_u64(o->name.item),
-			       &freeal__sample_record__descriptor, &o->sample);
-	if (e)
-		return e;
-	o->annotate.text = o->sample->text;
-	if (coordinator_round_config(c)->shots > 0 && c->pool) {
-		e = table_get(txn, TABLE_NEAREST, store_key_u32_u64(c->state.round, o->name.item),
-			      &freeal__nearest_row__descriptor, &o->nearest);
-		if (e && e != ERR_NOT_FOUND)
-			return e;
-		o->annotate.pool_version = c->state.pool_version;
-		if (!e) {
-			o->annotate.demonstrations = o->nearest->demonstrations;
-			o->annotate.n_demonstrations = o->nearest->n_demonstrations;
-		}
-	}
-	o->work.order_case = FREEAL__WORK__ORDER_ANNOTATE;
-	o->work.annotate = &o->annotate;
-	return ERR_OK;
-}
-
-/* The demonstrations of pool 1, which later pools may keep. */
-static enum err order_embed_pool(struct coordinator *c, struct order *o)
-{
-	enum err e = table_get(coordinator_txn(c), TABLE_POOLS, store_key_u64(1),
-			       &freeal__pool__descriptor, &o->pool);
-	if (e)
-		return e;
-	size_t n = o->pool->n_demonstrations;
-	o->texts = calloc(n + 1, sizeof *o->texts);
-	if (!o->texts)
-		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < n; i++)
-		o->texts[i] = o->pool->demonstrations[i]->text;
-	o->embed.pool_version = o->pool->version;
-	o->embed.texts = o->texts;
-	o->embed.n_texts = n;
-	return ERR_OK;
-}
-
-static enum err order_embed(struct coordinator *c, struct order *o)
-{
-	freeal__embed_order__init(&o->embed);
-	o->embed.sample_count = c->state.sample_count;
-	o->embed.vocabulary_count = c->state.vocabulary_count;
-	o->work.order_case = FREEAL__WORK__ORDER_EMBED;
-	o->work.embed = &o->embed;
-	if (o->name.slot % ROUND_SLOT_ARRIVALS)
-		return order_embed_pool(c, o);
-	uint64_t from = round_embed_from(&c->state);
-	o->embed.from = o->name.item * ROUND_BLOCK;
-	o->embed.to = o->embed.from + ROUND_BLOCK;
-	if (o->embed.from < from)
-		o->embed.from = from;
-	if (o->embed.to > c->state.sample_count)
-		o->embed.to = c->state.sample_count;
-	return ERR_OK;
-}
-
-static enum err order_train(struct coordinator *c, struct order *o)
-{
-	freeal__train_order__init(&o->train);
-	o->train.sample_count = c->state.sample_count;
-	o->train.change_count = c->state.change_count;
-	o->train.folds = c->project->model->folds;
-	o->train.final = c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE;
-	o->train.fold = (uint32_t)o->name.item;
-	o->train.recipe = c->project->model->recipe;
-	o->train.seed = c->project->seed;
-	o->train.selection_round = c->state.round;
-	o->work.order_case = FREEAL__WORK__ORDER_TRAIN;
-	o->work.train = &o->train;
-	return ERR_OK;
-}
-
-static enum err order_select(struct coordinator *c, struct order *o)
-{
-	freeal__select_order__init(&o->select);
-	bool last = round_is_catch_up(c->project, c->state.round + 1);
-	o->select.sample_count = c->state.sample_count;
-	o->select.folds = c->project->model->folds;
-	o->select.pool_version = c->state.round + 2;
-	o->select.pool = c->project->pool;
-	o->select.relabel = last ? 0.0 : c->project->rounds[c->state.round + 1]->relabel;
-	o->select.seed = c->project->seed;
-	o->select.pool_version_old = c->state.pool_version;
-	o->select.vocabulary_count = c->state.vocabulary_count;
-	o->work.order_case = FREEAL__WORK__ORDER_SELECT;
-	o->work.select = &o->select;
-	return ERR_OK;
-}
-
-static enum err order_retrieve(struct coordinator *c, struct order *o)
-{
-	freeal__retrieve_order__init(&o->retrieve);
-	o->retrieve.sample_count = c->state.sample_count;
-	o->retrieve.pool_version = c->state.pool_version;
-	o->retrieve.shots = coordinator_round_config(c)->shots;
-	o->retrieve.all = !round_asks_again(c->project, &c->state);
-	o->retrieve.from = c->state.newcomers_from;
-	o->retrieve.vocabulary_count = c->state.vocabulary_count;
-	o->retrieve.selection_round = c->state.round > 0 ? c->state.round - 1 : 0;
-	o->retrieve.seed = c->project->seed;
-	o->work.order_case = FREEAL__WORK__ORDER_RETRIEVE;
-	o->work.retrieve = &o->retrieve;
-	return ERR_OK;
-}
-
-/* Which model the round's final training made. */
-static enum err model_checksum(struct coordinator *c, uint64_t *ret_checksum)
-{
-	Freeal__WorkName name = FREEAL__WORK_NAME__INIT;
-	name.kind = FREEAL__WORK_KIND__TRAIN;
-	name.round = c->state.round;
-	name.item = c->project->model->folds;
-	Freeal__Result *result;
-	enum err e = table_get(coordinator_txn(c), TABLE_RESULTS, table_result_key(&name),
-			       &freeal__result__descriptor, &result);
-	if (e)
-		return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-	if (result->body_case == FREEAL__RESULT__BODY_TRAIN)
-		*ret_checksum = result->train->model_checksum;
-	frame_message_free(result);
-	return ERR_OK;
-}
-
-static enum err order_predict(struct coordinator *c, struct order *o)
-{
-	freeal__predict_order__init(&o->predict);
-	o->predict.sample_count = c->state.sample_count;
-	o->predict.from = o->name.item * ROUND_BLOCK;
-	o->predict.to = o->predict.from + ROUND_BLOCK;
-	if (o->predict.to > c->state.sample_count)
-		o->predict.to = c->state.sample_count;
-	o->work.order_case = FREEAL__WORK__ORDER_PREDICT;
-	o->work.predict = &o->predict;
-	return model_checksum(c, &o->predict.model_checksum);
-}
-
-static enum err order_make(struct coordinator *c, struct order *o, uint64_t index, uint32_t attempt)
-{
-	*o = (struct order){0};
-	freeal__work__init(&o->work);
-	o->name = round_work_name(c->project, &c->state, index);
-	o->work.name = &o->name;
-	o->work.attempt = attempt;
-	o->work.ttr_ms = c->ttr_ms;
-	switch (o->name.kind) {
-	case FREEAL__WORK_KIND__GENERATE:
-		return order_generate(c, o);
-	case FREEAL__WORK_KIND__AUGMENT:
-		return order_augment(c, o);
-	case FREEAL__WORK_KIND__ANNOTATE:
-		return order_annotate(c, o);
-	case FREEAL__WORK_KIND__EMBED:
-		return order_embed(c, o);
-	case FREEAL__WORK_KIND__TRAIN:
-		return order_train(c, o);
-	case FREEAL__WORK_KIND__SELECT:
-		return order_select(c, o);
-	case FREEAL__WORK_KIND__RETRIEVE:
-		return order_retrieve(c, o);
-	default:
-		return order_predict(c, o);
-	}
-}
-
 static enum err pool_send(struct coordinator *c, struct peer *p)
 {
 	if (!c->pool || p->pool_version == c->state.pool_version)
@@ -302,11 +54,9 @@ static enum err pool_send(struct coordinator *c, struct peer *p)
 	return code;
 }
 
-void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt)
+/* The work is open again; `attempt` is the last one that counts. */
+static void work_return(struct coordinator *c, uint64_t index, uint32_t attempt, uint32_t losses)
 {
-	const struct lease *lease = lease_find(c->leases, index);
-	uint32_t losses = lease ? lease->losses : 0;
-	lease_remove(c->leases, index);
 	if (note_work_return(c, index, attempt))
 		return;
 	enum err e = losses ? agenda_suspect(c->agenda, index, attempt, losses)
@@ -315,13 +65,14 @@ void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt)
 		coordinator_fatal(c, e, "agenda");
 }
 
-/* Gives works back that were not sent after all. */
-static void orders_return(struct coordinator *c, const struct order *orders,
-			  const uint64_t *indexes, size_t count)
+void dispatch_return(struct coordinator *c, uint64_t index, uint32_t attempt)
 {
-	for (size_t i = 0; i < count; i++) {
-		dispatch_return(c, indexes[i], orders[i].work.attempt - 1);
-	}
+	const struct lease *lease = lease_find(c->leases, index);
+	uint32_t losses = lease ? lease->losses : 0;
+	if (lease)
+		reserve_return(c->reserve, index, lease->attempt);
+	lease_remove(c->leases, index);
+	work_return(c, index, attempt, losses);
 }
 
 /* Suspects come last, and to one peer only so many. */
@@ -335,32 +86,46 @@ static bool work_next(struct coordinator *c, uint32_t number, uint64_t *ret_inde
 				   ret_attempt, ret_losses);
 }
 
-/* Leases up to `most` works to one peer in one message; the number that it got. */
-static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p, size_t most)
+/* A work that is leased and not yet sent. */
+struct pick {
+	uint64_t index;
+	uint32_t attempt;
+	uint32_t peer;
+};
+
+/* Leases up to `most` works to a peer, and reserves what they may cost. */
+static size_t works_pick(struct coordinator *c, uint32_t number, size_t most, struct pick *picks)
 {
-	static const size_t batch_max = 64;
-	struct order orders[64];
-	Freeal__Work *works[64];
-	uint64_t indexes[64];
-	size_t count = 0, made = 0, bytes = 0;
-	while (count < most && count < batch_max && bytes < CHUNK_BYTES_TARGET) {
+	size_t count = 0;
+	while (count < most && !c->fatal) {
+		uint64_t index;
 		uint32_t attempt, losses;
-		if (!work_next(c, number, &indexes[count], &attempt, &losses))
+		if (!work_next(c, number, &index, &attempt, &losses))
 			break;
-		if (lease_find(c->leases, indexes[count]))
+		if (lease_find(c->leases, index))
 			continue;
-		enum err e = order_make(c, &orders[made++], indexes[count], attempt);
+		enum err e = dispatch_llm(c) ? budget_reserve(c, index, attempt) : ERR_OK;
+		if (e == ERR_LIMIT) {
+			work_return(c, index, attempt - 1, losses);
+			break;
+		}
 		if (!e)
-			e = lease_add(c->leases, indexes[count], attempt, losses, number,
-				      c->now_ms);
+			e = lease_add(c->leases, index, attempt, losses, number, c->now_ms);
 		if (e) {
 			coordinator_fatal(c, e, "lease");
 			break;
 		}
-		works[count] = &orders[count].work;
-		bytes += freeal__work__get_packed_size(works[count]);
-		count++;
+		picks[count++] = (struct pick){index, attempt, number};
 	}
+	return count;
+}
+
+static enum err orders_send(struct coordinator *c, const struct peer *p, struct order *orders,
+			    size_t count)
+{
+	Freeal__Work *works[PICKS_PER_PEER];
+	for (size_t i = 0; i < count; i++)
+		works[i] = &orders[i].work;
 	Freeal__Lease lease = FREEAL__LEASE__INIT;
 	lease.works = works;
 	lease.n_works = count;
@@ -370,14 +135,41 @@ static size_t peer_lease(struct coordinator *c, uint32_t number, struct peer *p,
 	crash_point("lease_before");
 	enum err sent = count > 0 ? socket_send(c->socket, &p->id, &e) : ERR_OK;
 	crash_point("lease_after");
-	if (sent)
-		orders_return(c, orders, indexes, count);
-	for (size_t i = 0; i < made; i++)
-		order_done(&orders[i]);
+	return sent;
+}
+
+/* Sends what one peer got, in as many messages as it takes; how many works. Those that could not
+ * be sent are open again. */
+static size_t picks_send(struct coordinator *c, const struct pick *picks, size_t count)
+{
+	struct peer *p = peer_get(c->peers, picks[0].peer);
+	size_t sent_count = 0;
+	enum err sent = ERR_OK;
+	for (size_t at = 0; at < count && !c->fatal;) {
+		struct order orders[PICKS_PER_PEER];
+		size_t n = 0, bytes = 0;
+		enum err e = ERR_OK;
+		for (; !e && at + n < count && bytes < CHUNK_BYTES_TARGET; n++) {
+			const struct pick *k = &picks[at + n];
+			e = order_make(c, &orders[n], k->index, k->attempt);
+			bytes += e ? 0 : freeal__work__get_packed_size(&orders[n].work);
+		}
+		if (e)
+			coordinator_fatal(c, e, "order");
+		else if (!sent)
+			sent = orders_send(c, p, orders, n);
+		for (size_t i = 0; i < n; i++) {
+			order_done(&orders[i]);
+			if (sent && !e)
+				dispatch_return(c, picks[at + i].index, picks[at + i].attempt - 1);
+		}
+		sent_count += sent ? 0 : n;
+		at += n;
+	}
 	/* It has closed its socket; what it said before, such as goodbye, may still be unread. */
 	if (sent == ERR_NOT_FOUND)
 		p->credit = 0;
-	return sent ? 0 : count;
+	return sent_count;
 }
 
 static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct peer *p)
@@ -386,13 +178,6 @@ static uint32_t peer_room(struct coordinator *c, uint32_t number, const struct p
 		return 0;
 	uint32_t held = lease_count_of(c->leases, number);
 	return p->credit > held ? p->credit - held : 0;
-}
-
-/* Requests that may be leased out: each work in hand has one reserved. */
-static uint64_t requests_free(const struct coordinator *c)
-{
-	uint64_t left = coordinator_requests_left(c), reserved = lease_count(c->leases);
-	return left > reserved ? left - reserved : 0;
 }
 
 /* Too quiet to be given more: paused, or cut off. What it holds is still its own. */
@@ -415,6 +200,73 @@ bool dispatch_waits_for_trainer(const struct coordinator *c)
 	return true;
 }
 
+/* Works for a peer that can take some; 0: none. */
+static size_t peer_pick(struct coordinator *c, uint32_t number, struct pick *picks)
+{
+	struct peer *p = peer_get(c->peers, number);
+	if (!p || p->role != dispatch_role(c->state.phase) || peer_quiet(c, p))
+		return 0;
+	size_t room = peer_room(c, number, p);
+	if (room == 0 || pool_send(c, p) != ERR_OK)
+		return 0;
+	return works_pick(c, number, room < PICKS_PER_PEER ? room : PICKS_PER_PEER, picks);
+}
+
+/* What is reserved is on disk before anybody can spend it. */
+static bool reservations_commit(struct coordinator *c)
+{
+	if (!coordinator_txn(c))
+		return false;
+	coordinator_state_put(c);
+	crash_point("reserve_before");
+	enum err e = c->fatal ? c->fatal : store_commit(c->txn);
+	c->txn = NULL;
+	crash_point("reserve_after");
+	if (e)
+		coordinator_fatal(c, e, "commit");
+	return !c->fatal;
+}
+
+/* All peers get theirs, then one commit, then it is sent. True: there may be more. */
+static bool leases_reserve(struct coordinator *c)
+{
+	static const size_t most = (size_t)PICKS_PER_PEER * 64;
+	struct pick *picks = malloc(most * sizeof *picks);
+	size_t count = 0, sent = 0;
+	if (!picks) {
+		coordinator_fatal(c, ERR_NO_MEMORY, "leases");
+		return false;
+	}
+	for (bool any = true; any && !c->fatal;) {
+		size_t before = count;
+		for (uint32_t i = 0; i < peer_end(c->peers) && count + PICKS_PER_PEER <= most; i++)
+			count += peer_pick(c, i, picks + count);
+		any = count > before;
+	}
+	bool stored = count > 0 && reservations_commit(c);
+	for (size_t at = 0; stored && at < count;) {
+		size_t n = 1;
+		while (at + n < count && n < PICKS_PER_PEER && picks[at + n].peer == picks[at].peer)
+			n++;
+		sent += picks_send(c, picks + at, n);
+		at += n;
+	}
+	free(picks);
+	return sent > 0;
+}
+
+/* A turn each, so that replicas share the work evenly. True: there may be more. */
+static bool leases_give(struct coordinator *c)
+{
+	struct pick picks[PICKS_PER_PEER];
+	bool any = false;
+	for (uint32_t i = 0; i < peer_end(c->peers) && !c->fatal; i++) {
+		size_t count = peer_pick(c, i, picks);
+		any |= count > 0 && picks_send(c, picks, count) > 0;
+	}
+	return any;
+}
+
 void dispatch_leases(struct coordinator *c)
 {
 	Freeal__Role role = dispatch_role(c->state.phase);
@@ -424,22 +276,7 @@ void dispatch_leases(struct coordinator *c)
 	/* Of before the restart: who has what is not known yet. */
 	if (role == FREEAL__ROLE__ANNOTATOR && holders_awaited(c->holders))
 		return;
-	/* A turn each, so that replicas share the work evenly. */
-	bool any = true;
-	while (any && !c->fatal) {
-		any = false;
-		for (uint32_t i = 0; i < peer_end(c->peers); i++) {
-			struct peer *p = peer_get(c->peers, i);
-			if (!p || p->role != role || peer_quiet(c, p))
-				continue;
-			size_t room = peer_room(c, i, p);
-			if (role == FREEAL__ROLE__ANNOTATOR) {
-				uint64_t free_count = requests_free(c);
-				room = room < free_count ? room : (size_t)free_count;
-			}
-			if (room == 0 || pool_send(c, p) != ERR_OK)
-				continue;
-			any |= peer_lease(c, i, p, room) > 0;
-		}
-	}
+	bool reserved = role == FREEAL__ROLE__ANNOTATOR && budget_is_durable(c);
+	while (!c->fatal && (reserved ? leases_reserve(c) : leases_give(c)))
+		;
 }

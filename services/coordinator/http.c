@@ -178,7 +178,7 @@ static enum MHD_Result status_get(struct http *h, struct MHD_Connection *connect
 static enum MHD_Result report_get(struct http *h, struct MHD_Connection *connection)
 {
 	char *text;
-	enum err e = report_make(h->c->store, h->c->project, &text);
+	enum err e = report_make(h->c->store, h->c->project, &h->c->task->budget, &text);
 	if (e)
 		return http_reply_error(connection, 500, err_str(e));
 	enum MHD_Result result = http_reply_json(connection, 200, text);

@@ -74,8 +74,10 @@ static bool request_serve(struct coordinator *c, struct inbox_request *r)
 		break;
 	case INBOX_START:
 		c->state.started = true;
-		c->state.requests_max =
-		    r->requests_more ? c->counters.requests + r->requests_more : 0;
+		c->budget_out = NULL;
+		c->state.requests_max = r->requests_more ? c->counters.requests + r->requests_more +
+							       reserve_lost(c->reserve).requests
+							 : 0;
 		(void)coordinator_txn(c);
 		break;
 	case INBOX_STOP:
@@ -109,6 +111,7 @@ static void requests_take(struct coordinator *c)
  * annotator must not end all of them, nor must what was in hand beside it be given up. */
 static void lease_ended(struct coordinator *c, const struct lease *lease)
 {
+	reserve_lose(c->reserve, lease->index, lease->attempt);
 	if (lease->attempt < WORK_ATTEMPTS_MAX && note_work_return(c, lease->index, lease->attempt))
 		return;
 	bool lost =
@@ -260,6 +263,7 @@ static void coordinator_turn(struct coordinator *c)
 		peers_expire(c); /* first: whose leases end with them */
 		leases_expire(c);
 		holders_expire(c->holders, c->now_ms);
+		budget_turn(c);
 		notes_turn(c);
 	}
 	if (c->socket) {

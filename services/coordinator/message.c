@@ -66,6 +66,7 @@ static bool name_renew(struct coordinator *c, uint32_t number, const Freeal__Wor
 		batches_work_take(c->batches, name);
 		if (lease_add(c->leases, index, attempt, 0, number, c->now_ms))
 			coordinator_fatal(c, ERR_NO_MEMORY, "lease");
+		budget_claim(c, index, attempt);
 		return true;
 	}
 	if (lease->peer != number && lease->peer != LEASE_NOBODY)
@@ -98,14 +99,17 @@ static void renew_take(struct coordinator *c, uint32_t number, const Freeal__Ren
 		holders_tell(c->holders, p->epoch);
 }
 
-/* The worker ends in good order, perhaps with leases in its socket that it never read. */
+/* The worker ends in good order, perhaps with leases in its socket that it never read, and with
+ * requests on their way whose cost it will not learn. */
 static void peer_leave(struct coordinator *c, uint32_t number)
 {
 	const struct lease *lease;
 	if (c->pending.result && peer_id_equal(&c->pending.from, &peer_get(c->peers, number)->id))
 		pull_drop(c);
-	while ((lease = lease_of(c->leases, number)))
+	while ((lease = lease_of(c->leases, number))) {
+		reserve_lose(c->reserve, lease->index, lease->attempt);
 		dispatch_return(c, lease->index, lease->attempt - 1);
+	}
 	notes_leave(c, number);
 	log_info("peer_left", "peer=%u", number);
 	holders_remove(c->holders, peer_get(c->peers, number)->epoch);

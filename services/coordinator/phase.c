@@ -105,6 +105,8 @@ static void phase_enter(struct coordinator *c)
 	uint64_t count = round_work_count(c->project, &c->state);
 	agenda_free(c->agenda);
 	lease_table_clear(c->leases);
+	reserve_clear(c->reserve);
+	c->budget_out = NULL;
 	pull_drop(c);
 	c->agenda = agenda_new(count);
 	enum err e = c->agenda ? pool_load(c) : ERR_NO_MEMORY;

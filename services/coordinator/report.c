@@ -1,7 +1,11 @@
 #include "coordinator/report.h"
 
 #include "coordinator/round.h"
+<<<<<<< HEAD
 #include "coordinator/rungs.h"
+=======
+#include "coordinator/spend.h"
+>>>>>>> 7091134 (coordinator: a budget that is never exceeded)
 #include "coordinator/tables.h"
 #include "coordinator/tally.h"
 #include "coordinator/view.h"
@@ -157,7 +161,7 @@ static enum err rounds_json(struct store_txn *txn, const struct rungs *rungs,
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err meta_json(struct store_txn *txn, json_t *report)
+static enum err meta_json(struct store_txn *txn, const struct task_budget *budget, json_t *report)
 {
 	Freeal__StateRecord *state = NULL;
 	Freeal__CounterRecord *n = NULL;
@@ -172,7 +176,9 @@ static enum err meta_json(struct store_txn *txn, json_t *report)
 		usage.tokens_out = n->tokens_out;
 		usage.nano_usd = n->nano_usd;
 		usage.recalled = (uint32_t)n->recalled;
+		const struct amount limits = {budget->requests, budget->tokens, budget->nano_usd};
 		(void)json_object_set_new(report, "usage", usage_json(&usage));
+		(void)json_object_set_new(report, "spend", spend_json(n, &limits));
 		(void)json_object_set_new(report, "phase",
 					  json_string(round_phase_name(state->phase)));
 		(void)json_object_set_new(report, "stop_reason", json_string(state->stop_reason));
@@ -227,6 +233,7 @@ static void tally_json(const struct tally *t, const Freeal__Project *project, js
 	(void)json_object_set_new(report, "gold", gold_json(t));
 }
 
+<<<<<<< HEAD
 /* All samples, once. */
 static enum err samples_count(struct store *store, struct tally *tally, struct rungs *rungs)
 {
@@ -246,6 +253,10 @@ static enum err samples_count(struct store *store, struct tally *tally, struct r
 }
 
 enum err report_make(struct store *store, const Freeal__Project *project, char **ret_json)
+=======
+enum err report_make(struct store *store, const Freeal__Project *project,
+		     const struct task_budget *budget, char **ret_json)
+>>>>>>> 7091134 (coordinator: a budget that is never exceeded)
 {
 	struct tally tally;
 	struct rungs rungs;
@@ -259,7 +270,7 @@ enum err report_make(struct store *store, const Freeal__Project *project, char *
 	if (!e)
 		e = store_begin(store, false, &txn);
 	if (!e)
-		e = meta_json(txn, report);
+		e = meta_json(txn, budget, report);
 	if (!e)
 		e = rounds_json(txn, &rungs, project, report);
 	store_abort(txn);

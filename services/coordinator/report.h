@@ -6,11 +6,12 @@
 #define FREEAL_COORDINATOR_REPORT_H
 
 #include "base/err.h"
+#include "config/task.h"
 #include "proto/project.pb-c.h"
 #include "store/store.h"
 
 /* The report as JSON text, to be freed by the caller. On any thread. */
 enum err report_make(struct store *store, const Freeal__Project *project,
-		     char **ret_json) WARN_UNUSED;
+		     const struct task_budget *budget, char **ret_json) WARN_UNUSED;
 
 #endif

@@ -246,6 +246,9 @@ static void late_take(struct coordinator *c, const Freeal__Result *result)
 	if (!e && event->attempt != result->attempt) {
 		const Freeal__Usage *usage = result->annotate->usage;
 		usage_count(c, usage);
+		if (c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE &&
+		    result->name->round == c->state.round)
+			(void)reserve_settle(c->reserve, result->name->item, result->attempt);
 		c->counters.late_requests += usage->requests;
 		c->counters.late_tokens_in += usage->tokens_in;
 		c->counters.late_tokens_out += usage->tokens_out;
@@ -275,8 +278,11 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 	if (result->error[0] != '\0') {
 		/* Of an older lease: somebody else has the work now. */
 		const struct lease *lease = lease_find(c->leases, index);
-		if (!lease || lease->attempt == result->attempt)
+		bool old = lease && lease->attempt != result->attempt;
+		if (!old) {
+			budget_settle(c, index, result->attempt);
 			failure_take(c, index, result);
+		}
 	} else if (!body_fits(c, result)) {
 		log_warn("result_dropped", "peer=%u reason=\"its body does not fit its work\"",
 			 peer);
@@ -284,10 +290,13 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 		pull_begin(c, peer, index, result);
 		return;
 	} else if (result->name->kind == FREEAL__WORK_KIND__ANNOTATE) {
+		budget_settle(c, index, result->attempt);
 		annotation_take(c, index, result->attempt, result->annotate);
 	} else if (result->name->kind == FREEAL__WORK_KIND__AUGMENT) {
+		budget_settle(c, index, result->attempt);
 		augment_take(c, index, result);
 	} else {
+		budget_settle(c, index, result->attempt);
 		result_settle(c, index, result);
 	}
 	coordinator_ack(c, to, result->name, result->attempt);

@@ -2,6 +2,7 @@
  * The status that HTTP serves: made by the loop, copied by the threads.
  */
 #include "coordinator/coordinator.h"
+#include "coordinator/spend.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -94,8 +95,7 @@ static json_t *status_json(struct coordinator *c)
 	uint64_t fresh = c->agenda ? agenda_settled(c->agenda) - c->phase_settled_at_begin : 0;
 	if (few_trainings(c) || c->state.phase == FREEAL__PHASE__FINAL_TRAIN_PHASE)
 		fresh = done;
-	bool paused = phase_asks(c->state.phase) && coordinator_requests_left(c) == 0 &&
-		      lease_count(c->leases) == 0;
+	const char *paused = phase_asks(c->state.phase) ? budget_stop_reason(c) : NULL;
 	return json_pack(
 	    "{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, "
 	    "s:o, s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}}",
@@ -108,8 +108,7 @@ static json_t *status_json(struct coordinator *c)
 	    (json_int_t)c->counters.requests, "tokens_in", (json_int_t)c->counters.tokens_in,
 	    "tokens_out", (json_int_t)c->counters.tokens_out, "usd",
 	    (double)c->counters.nano_usd / 1e9, "set_aside", (json_int_t)c->set_aside, "blocked",
-	    string_or_null(blocked_reason(c)), "paused",
-	    paused ? json_string("max_requests") : json_null(), "failed",
+	    string_or_null(blocked_reason(c)), "paused", string_or_null(paused), "failed",
 	    string_or_null(c->failed[0] ? c->failed : NULL), "missing",
 	    string_or_null(role_missing(c)), "finished",
 	    c->state.phase == FREEAL__PHASE__DONE_PHASE && c->sample_count == c->state.sample_count,
@@ -129,6 +128,13 @@ static void cache_add(const struct coordinator *c, json_t *status)
 				  json_integer((json_int_t)c->counters.disagreements));
 }
 
+static void spend_add(struct coordinator *c, json_t *status)
+{
+	const struct amount limits = budget_limits(c);
+	budget_note(c);
+	(void)json_object_set_new(status, "spend", spend_json(&c->counters, &limits));
+}
+
 void status_publish(struct coordinator *c)
 {
 	if (c->status_json && c->now_ms < c->status_due_ms)
@@ -136,6 +142,7 @@ void status_publish(struct coordinator *c)
 	c->status_due_ms = c->now_ms + STATUS_INTERVAL_MS;
 	json_t *json = status_json(c);
 	cache_add(c, json);
+	spend_add(c, json);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (!text)

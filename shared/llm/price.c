@@ -1,5 +1,7 @@
 #include "llm/price.h"
 
+#include <stdbool.h>
+
 #define TOKENS_UNIT 1000000u
 
 static uint64_t saturate(unsigned __int128 value)
@@ -30,7 +32,9 @@ struct price_bound price_bound(const Freeal__Project *project, const Freeal__Llm
 	uint64_t samples = llm->samples > 1 ? llm->samples : 1;
 	uint64_t attempts = llm->attempts_max > 1 ? llm->attempts_max : 1;
 	uint64_t requests = samples * attempts;
-	uint64_t tokens_out = (uint64_t)tokens_max + (llm->reasoning ? llm->reasoning_tokens : 0);
+	/* Servers whose models reason by themselves count that, too. */
+	bool reasons = llm->reasoning || (llm->effort && *llm->effort);
+	uint64_t tokens_out = (uint64_t)tokens_max + (reasons ? llm->reasoning_tokens : 0);
 	struct price_bound bound = {
 	    .requests = requests,
 	    .tokens = saturate((unsigned __int128)requests * (prompt_bytes + tokens_out)),
