@@ -1,11 +1,8 @@
 #include "coordinator/report.h"
 
 #include "coordinator/round.h"
-<<<<<<< HEAD
 #include "coordinator/rungs.h"
-=======
 #include "coordinator/spend.h"
->>>>>>> 7091134 (coordinator: a budget that is never exceeded)
 #include "coordinator/tables.h"
 #include "coordinator/tally.h"
 #include "coordinator/view.h"
@@ -233,7 +230,6 @@ static void tally_json(const struct tally *t, const Freeal__Project *project, js
 	(void)json_object_set_new(report, "gold", gold_json(t));
 }
 
-<<<<<<< HEAD
 /* All samples, once. */
 static enum err samples_count(struct store *store, struct tally *tally, struct rungs *rungs)
 {
@@ -252,11 +248,8 @@ static enum err samples_count(struct store *store, struct tally *tally, struct r
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-enum err report_make(struct store *store, const Freeal__Project *project, char **ret_json)
-=======
 enum err report_make(struct store *store, const Freeal__Project *project,
 		     const struct task_budget *budget, char **ret_json)
->>>>>>> 7091134 (coordinator: a budget that is never exceeded)
 {
 	struct tally tally;
 	struct rungs rungs;

@@ -28,14 +28,21 @@ static uint64_t string_size(const char *text)
 	return text ? escaped(text, strlen(text)) : 0;
 }
 
-/* What a template comes to, its text's own copies left out. */
-static uint64_t template_size(const char *text, uint64_t task, uint64_t *ret_copies)
+static uint64_t count_of(const char *text, const char *word)
 {
-	uint64_t places = 0;
-	for (const char *at = text; at && *at; at++)
-		places += *at == '{';
-	*ret_copies = places;
-	return string_size(text) + places * task;
+	uint64_t count = 0;
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		count++;
+	return count;
+}
+
+/* What a template comes to, without what stands in the place of `own`; how often that is there.
+ * Braces that are meant literally are taken for places, too. */
+static uint64_t template_size(const char *text, const char *own, uint64_t task,
+			      uint64_t *ret_copies)
+{
+	*ret_copies = count_of(text, own);
+	return string_size(text) + (count_of(text, "{") - *ret_copies) * task;
 }
 
 void prompt_size_init(struct prompt_size *s, const Freeal__Project *project, const Freeal__Llm *llm)
@@ -58,12 +65,12 @@ void prompt_size_init(struct prompt_size *s, const Freeal__Project *project, con
 	/* The names also as the schema's or, twice, as the choice's. */
 	s->fixed = WORDS_BYTES + model + string_size(llm->effort) + s->task + 2 * names;
 	if (p && p->system && *p->system)
-		s->fixed += template_size(p->system, s->task, &copies);
+		s->fixed += template_size(p->system, "{text}", s->task, &copies);
 	if (llm->attempts_max > 1)
 		s->fixed += CORRECTION_BYTES + names;
 	s->text_copies = 1;
 	if (p && p->user && *p->user)
-		s->around = template_size(p->user, s->task, &s->text_copies);
+		s->around = template_size(p->user, "{text}", s->task, &s->text_copies);
 }
 
 static uint64_t text_size(const struct prompt_size *s, const ProtobufCBinaryData *text)
@@ -90,10 +97,10 @@ uint64_t prompt_size_generate(const struct prompt_size *s, const Freeal__Generat
 	for (size_t i = 0; i < order->n_styles; i++)
 		styles += escaped(order->styles[i].data, order->styles[i].len) + NAME_BYTES;
 	if (p && p->generate_system && *p->generate_system)
-		size += template_size(p->generate_system, s->task, &copies);
+		size += template_size(p->generate_system, "{styles}", s->task, &copies);
 	copies = 1;
 	if (p && p->generate_user && *p->generate_user)
-		size += template_size(p->generate_user, s->task, &copies);
+		size += template_size(p->generate_user, "{styles}", s->task, &copies);
 	return size + (copies + 1) * styles + 2 * s->task;
 }
 
