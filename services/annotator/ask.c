@@ -1,6 +1,7 @@
 #include "annotator/ask.h"
 
 #include "base/limits.h"
+#include "llm/prompt.h"
 #include "wire/frame.h"
 
 #include <stdlib.h>
@@ -22,6 +23,28 @@ struct ask *ask_new(const Freeal__Work *work)
 	return a;
 }
 
+void ask_bad_set(struct ask *a, const char *reason, const char *text, size_t size)
+{
+	free(a->bad);
+	if (size > PROMPT_BAD_BYTES_MAX)
+		size = PROMPT_BAD_BYTES_MAX;
+	a->bad_reason = reason;
+	a->bad = size ? malloc(size) : NULL;
+	a->bad_size = a->bad ? size : 0;
+	if (a->bad)
+		memcpy(a->bad, text, size);
+}
+
+void ask_answers_forget(struct ask *a)
+{
+	votes_done(&a->votes);
+	free(a->bad);
+	a->bad = NULL;
+	a->bad_size = 0;
+	a->bad_reason = NULL;
+	a->slot = 0;
+}
+
 void ask_free(struct ask *a)
 {
 	if (!a)
@@ -32,6 +55,7 @@ void ask_free(struct ask *a)
 		a->replies = next;
 	}
 	freeal__work__free_unpacked(a->work, NULL);
+	ask_answers_forget(a);
 	free(a);
 }
 

@@ -93,6 +93,8 @@ static void ask_recalled(struct annotator *a, struct ask *ask, const void *body,
 		    (m.fate == FATE_AGAIN && ask->ask_no >= llm_of(a, ask)->attempts_max);
 	if (last) {
 		ask->usage.recalled--;
+		ask_answers_forget(ask);
+		ask->keyed = ASK_ENDPOINT_NONE;
 		ask_ready(a, ask);
 	} else {
 		a->recalled++;

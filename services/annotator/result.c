@@ -39,20 +39,36 @@ static void result_send(struct worker *w, struct ask *a, Freeal__Result *r)
 		log_error("result_lost", "error=\"%s\"", err_str(e));
 }
 
+static ProtobufCBinaryData words_cut(const char *text, size_t size)
+{
+	size = text ? size : 0;
+	return (ProtobufCBinaryData){size < ANSWER_BYTES_MAX ? size : ANSWER_BYTES_MAX,
+				     (uint8_t *)text};
+}
+
 void result_annotation(struct worker *w, struct ask *a, const Freeal__Endpoint *endpoint,
-		       int32_t class_id, const char *reason, const char *text, size_t size)
+		       const struct result_label *label)
 {
 	Freeal__Annotation annotation = FREEAL__ANNOTATION__INIT;
 	Freeal__ClassPayload payload = FREEAL__CLASS_PAYLOAD__INIT;
-	if (class_id != ANSWER_NONE) {
-		payload.class_id = (uint32_t)class_id;
+	Freeal__CandidatePayload candidates = FREEAL__CANDIDATE_PAYLOAD__INIT;
+	if (label->class_count == 1) {
+		payload.class_id = label->class_ids[0];
 		annotation.payload_case = FREEAL__ANNOTATION__PAYLOAD_CLASS_LABEL;
 		annotation.class_label = &payload;
+	} else if (label->class_count > 1) {
+		candidates.class_ids = (uint32_t *)label->class_ids;
+		candidates.n_class_ids = label->class_count;
+		annotation.payload_case = FREEAL__ANNOTATION__PAYLOAD_CANDIDATES;
+		annotation.candidates = &candidates;
 	} else {
-		annotation.reason = (char *)reason;
+		annotation.reason = (char *)label->reason;
 	}
-	annotation.answer.data = (uint8_t *)text;
-	annotation.answer.len = size < ANSWER_BYTES_MAX ? size : ANSWER_BYTES_MAX;
+	annotation.answer = words_cut(label->text, label->size);
+	annotation.reasoning = words_cut(label->reasoning, label->reasoning_size);
+	annotation.probabilities = (float *)label->probabilities;
+	annotation.n_probabilities = label->probability_count;
+	annotation.votes = label->votes;
 	annotation.endpoint = endpoint->url;
 	annotation.model = endpoint->model;
 	annotation.usage = &a->usage;

@@ -13,10 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The answer to an ANNOTATE: a class, or ANSWER_NONE and a reason. `text` is the LLM's
- * words (or the server's error), kept up to ANSWER_BYTES_MAX. */
+/* What came of an ANNOTATE. Not owned. */
+struct result_label {
+	const uint32_t *class_ids;
+	uint32_t class_count; /* 0: unusable; more than 1: a set of candidates */
+	const char *reason;   /* why it is unusable */
+	const char *text;     /* the LLM's words, or the server's error; cut at ANSWER_BYTES_MAX */
+	size_t size;
+	const char *reasoning; /* cut at the same */
+	size_t reasoning_size;
+	const float *probabilities; /* by class */
+	size_t probability_count;   /* all classes', or 0 */
+	uint32_t votes;		    /* usable answers behind a majority; 0: one answer */
+};
+
 void result_annotation(struct worker *w, struct ask *a, const Freeal__Endpoint *endpoint,
-		       int32_t class_id, const char *reason, const char *text, size_t size);
+		       const struct result_label *label);
 /* The demonstrations of a GENERATE; none and a reason where nothing usable came. */
 void result_texts(struct worker *w, struct ask *a, const struct answer_texts *texts,
 		  const char *reason);

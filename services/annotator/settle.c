@@ -81,6 +81,10 @@ void ask_meant(struct annotator *a, struct ask *ask, const Freeal__Endpoint *end
 		}
 		ask_unusable(a, ask, endpoint, m->reason, m->text, m->size);
 		break;
+	case FATE_ALONE:
+		ask->alone = true;
+		ask_anew(a, ask);
+		break;
 	case FATE_UNUSABLE:
 		ask_unusable(a, ask, endpoint, m->reason, m->text, m->size);
 		break;
@@ -348,7 +352,10 @@ static void usage_add(struct landing *at, uint64_t now_ms)
 	Freeal__Usage usage = FREEAL__USAGE__INIT;
 	usage.tokens_in = r->tokens_in;
 	usage.tokens_out = r->tokens_out;
-	usage.nano_usd = price_nano_usd(at->call->lane->endpoint, r->tokens_in, 0, r->tokens_out);
+	usage.tokens_cached = r->tokens_cached;
+	usage.tokens_reasoning = r->tokens_reasoning;
+	usage.nano_usd =
+	    price_nano_usd(at->call->lane->endpoint, r->tokens_in, r->tokens_cached, r->tokens_out);
 	call_usage_add(at->call, &usage);
 	quota_note(at, now_ms);
 }

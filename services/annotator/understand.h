@@ -16,6 +16,7 @@ enum fate {
 	FATE_DONE,     /* a result has been handed over */
 	FATE_MORE,     /* one more answer is wanted; this one was all right */
 	FATE_AGAIN,    /* unusable; another answer may be better */
+	FATE_ALONE,    /* nothing usable among several; it is to be asked by itself */
 	FATE_UNUSABLE, /* and another one would not be */
 	FATE_FAILED    /* no fault of the answer: the work is to be leased again */
 };

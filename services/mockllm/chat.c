@@ -188,7 +188,12 @@ static enum err messages_parse(struct chat_request *r, const json_t *messages, s
 	}
 	if (!has_pending)
 		return err_set(msg, ERR_INVALID, "the last message must be the user's");
+	/* A correction of the last answer: the text is the one before it. */
+	static const char correction[] = "Your last answer can't be used: ";
 	r->text = pending;
+	if (r->turn_count > 0 && pending.size >= sizeof correction - 1 &&
+	    memcmp(pending.data, correction, sizeof correction - 1) == 0)
+		r->text = r->turns[--r->turn_count].text;
 	return ERR_OK;
 }
 

@@ -11,6 +11,9 @@
  * A system message asks for more by the sentence `If you are not sure, name all labels that
  * are possible, separated by commas.`, and by the words `end with a line "Label: NAME"`.
  *
+ * A last message that begins with `Your last answer can't be used: ` is about the answer before
+ * it, and the text is the one before that.
+ *
  * A message's content is a string or a list of parts {"type":"text","text"}.
  */
 #ifndef FREEAL_MOCKLLM_CHAT_H

@@ -1,233 +1,34 @@
-#include "llm/answer.h"
+#include "llm/answer_impl.h"
 
-#include "base/limits.h"
-#include "base/rng.h"
+#include "llm/json_members.h"
 #include "text/utf8.h"
 
 #include <jansson.h>
 
-#include <assert.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-/* Quotes looked at from the end of an unfinished array, to find one that ends a string. */
-#define CUT_TRIES_MAX 64
-#define NAME_FOLDED_BYTES_MAX (4u * NAME_BYTES_MAX)
+/* Braces looked at from the end, for the object that words end in. */
+#define OBJECT_TRIES_MAX 16
+#define FLAGS (JSON_ALLOW_NUL | JSON_DECODE_ANY)
 
-struct name {
-	char *folded;
-	size_t size;
-	uint32_t class_id;
-};
-
-/* All names, folded, in a hash table with open addressing; at most half full. */
-struct answer_labels {
-	struct name *slots;
-	size_t slot_count; /* a power of 2 */
-};
-
-static struct name *slot_find(const struct answer_labels *l, const char *folded, size_t size)
+void answer_reasoning_add(struct buf *reasoning, const char *text, size_t size)
 {
-	size_t at = hash_bytes(0, folded, size) & (l->slot_count - 1);
-	while (l->slots[at].folded &&
-	       (l->slots[at].size != size || memcmp(l->slots[at].folded, folded, size) != 0))
-		at = (at + 1) & (l->slot_count - 1);
-	return &l->slots[at];
-}
-
-static enum err name_add(struct answer_labels *l, const char *name, uint32_t class_id)
-{
-	struct buf folded;
-	const char *text = name;
-	size_t size = strlen(name);
 	utf8_trim(&text, &size);
-	buf_init(&folded, NAME_FOLDED_BYTES_MAX);
-	utf8_fold_add(&folded, text, size);
-	enum err e = buf_error(&folded);
-	struct name *slot = e || folded.size == 0 ? NULL : slot_find(l, folded.data, folded.size);
-	/* The first label that claims a name has it; the task file lets no two do. */
-	if (slot && !slot->folded) {
-		*slot = (struct name){folded.data, folded.size, class_id};
-		return ERR_OK;
-	}
-	buf_done(&folded);
-	return e;
-}
-
-enum err answer_labels_new(const Freeal__Project *project, struct answer_labels **ret_labels)
-{
-	size_t count = 1;
-	for (size_t i = 0; i < project->n_labels; i++)
-		count += 1 + project->labels[i]->n_aliases;
-	struct answer_labels *l = calloc(1, sizeof *l);
-	if (!l)
-		return ERR_NO_MEMORY;
-	l->slot_count = 16;
-	while (l->slot_count < 2 * count)
-		l->slot_count *= 2;
-	l->slots = calloc(l->slot_count, sizeof *l->slots);
-	enum err e = l->slots ? ERR_OK : ERR_NO_MEMORY;
-	/* Names before aliases, so that no alias can hide a label's name. */
-	for (size_t i = 0; !e && i < project->n_labels; i++)
-		e = name_add(l, project->labels[i]->name, (uint32_t)i);
-	for (size_t i = 0; !e && i < project->n_labels; i++) {
-		for (size_t j = 0; !e && j < project->labels[i]->n_aliases; j++)
-			e = name_add(l, project->labels[i]->aliases[j], (uint32_t)i);
-	}
-	if (e) {
-		answer_labels_free(l);
-		return e;
-	}
-	*ret_labels = l;
-	return ERR_OK;
-}
-
-void answer_labels_free(struct answer_labels *l)
-{
-	if (!l)
+	if (!reasoning || buf_error(reasoning) || size == 0)
 		return;
-	for (size_t i = 0; l->slots && i < l->slot_count; i++)
-		free(l->slots[i].folded);
-	free(l->slots);
-	free(l);
+	bool between = reasoning->size > 0;
+	size_t room = reasoning->size_max - reasoning->size;
+	if (room < between + 1u)
+		return;
+	if (between)
+		buf_add_char(reasoning, '\n');
+	room -= between;
+	buf_add(reasoning, text, utf8_valid_size(text, size < room ? size : room));
 }
 
-static int32_t name_class(const struct answer_labels *l, const char *folded, size_t size)
-{
-	const struct name *slot = size ? slot_find(l, folded, size) : NULL;
-	return slot && slot->folded ? (int32_t)slot->class_id : ANSWER_NONE;
-}
-
-/* Takes one pair of quotes off; false: there is none. */
-static bool quotes_strip(const char **text, size_t *size)
-{
-	static const struct {
-		const char *open, *close;
-	} pairs[] = {{"\"", "\""}, {"'", "'"}, {"`", "`"}, {"\xe2\x80\x9c", "\xe2\x80\x9d"}};
-	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-		size_t open = strlen(pairs[i].open), close = strlen(pairs[i].close);
-		if (*size < open + close || memcmp(*text, pairs[i].open, open) != 0 ||
-		    memcmp(*text + *size - close, pairs[i].close, close) != 0)
-			continue;
-		*text += open;
-		*size -= open + close;
-		return true;
-	}
-	return false;
-}
-
-/* Tries the words as they are, then takes off what is forgiven, one thing at a time. What
- * is longer than any name can be is not looked up. */
-static int32_t whole_class(const struct answer_labels *l, const char *text, size_t size)
-{
-	bool stop_left = true, quotes_left = true;
-	while (size > 0 && size <= NAME_FOLDED_BYTES_MAX) {
-		int32_t class_id = name_class(l, text, size);
-		if (class_id != ANSWER_NONE)
-			return class_id;
-		if (stop_left && text[size - 1] == '.') {
-			stop_left = false;
-			size--;
-		} else if (quotes_left && quotes_strip(&text, &size)) {
-			quotes_left = false;
-		} else {
-			break;
-		}
-		utf8_trim(&text, &size);
-	}
-	return ANSWER_NONE;
-}
-
-static bool word_at(const char *text, const char *end)
-{
-	return text < end && utf8_is_word(utf8_next(&text, end));
-}
-
-static bool word_before(const char *begin, const char *at)
-{
-	if (at == begin)
-		return false;
-	const char *last = at - 1;
-	while (last > begin && ((unsigned char)*last & 0xc0) == 0x80)
-		last--;
-	return word_at(last, at);
-}
-
-/* The name stands in the text with no letter or digit right before or behind it. */
-static bool name_within(const char *text, size_t size, const struct name *name)
-{
-	const char *end = text + size;
-	for (const char *at = text; at < end;) {
-		at = memmem(at, (size_t)(end - at), name->folded, name->size);
-		if (!at)
-			return false;
-		if (!word_before(text, at) && !word_at(at + name->size, end))
-			return true;
-		at++;
-	}
-	return false;
-}
-
-static bool several_labels(const struct answer_labels *l, const char *text, size_t size)
-{
-	int32_t found = ANSWER_NONE;
-	for (size_t i = 0; i < l->slot_count; i++) {
-		const struct name *name = &l->slots[i];
-		if (!name->folded || (int32_t)name->class_id == found ||
-		    !name_within(text, size, name))
-			continue;
-		if (found != ANSWER_NONE)
-			return true;
-		found = (int32_t)name->class_id;
-	}
-	return false;
-}
-
-/* How a refusal begins, folded. */
-static bool is_refusal(const char *text, size_t size)
-{
-	static const char *const openings[] = {
-	    "i'm sorry", "i\xe2\x80\x99m sorry", "i am sorry",	   "sorry,",	      "i cannot ",
-	    "i can't ",	 "i can\xe2\x80\x99t ",	 "i'm unable to ", "i am unable to ", "as an ai ",
-	};
-	for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
-		size_t opening = strlen(openings[i]);
-		if (size >= opening && memcmp(text, openings[i], opening) == 0)
-			return true;
-	}
-	return false;
-}
-
-int32_t answer_label(const struct answer_labels *l, const char *text, size_t size,
-		     const char **ret_reason)
-{
-	*ret_reason = "";
-	utf8_trim(&text, &size);
-	if (size == 0) {
-		*ret_reason = "empty";
-		return ANSWER_NONE;
-	}
-	struct buf folded;
-	buf_init(&folded, 4 * ANSWER_BYTES_MAX);
-	utf8_fold_add(&folded, text, size < ANSWER_BYTES_MAX ? size : ANSWER_BYTES_MAX);
-	int32_t class_id = ANSWER_NONE;
-	if (buf_error(&folded) == ERR_OK && size <= ANSWER_BYTES_MAX)
-		class_id = whole_class(l, folded.data, folded.size);
-	if (class_id == ANSWER_NONE) {
-		if (folded.data && is_refusal(folded.data, folded.size))
-			*ret_reason = "refused";
-		else if (folded.data && several_labels(l, folded.data, folded.size))
-			*ret_reason = "several_labels";
-		else
-			*ret_reason = "not_a_label";
-	}
-	buf_done(&folded);
-	return class_id;
-}
-
-/* Narrows the text to what is inside a ``` fence; a fence that was cut off has no end. */
-static void fence_strip(const char **text, size_t *size)
+void answer_fence_strip(const char **text, size_t *size)
 {
 	utf8_trim(text, size);
 	if (*size < 3 || memcmp(*text, "```", 3) != 0)
@@ -243,94 +44,292 @@ static void fence_strip(const char **text, size_t *size)
 	utf8_trim(text, size);
 }
 
-static bool texts_hold(const struct answer_texts *t, const char *text, size_t size)
+void answer_think_strip(const char **text, size_t *size, struct buf *reasoning)
 {
-	for (size_t i = 0; i < t->count; i++) {
-		if (t->sizes[i] == size && memcmp(t->items[i], text, size) == 0)
-			return true;
-	}
-	return false;
+	static const char open[] = "<think>", close[] = "</think>";
+	utf8_trim(text, size);
+	const char *from = *text, *end = from + *size;
+	bool opened = *size >= sizeof open - 1 && memcmp(from, open, sizeof open - 1) == 0;
+	if (opened)
+		from += sizeof open - 1;
+	/* Some models' templates open it in the prompt. */
+	const char *closed = NULL;
+	for (const char *at = from;
+	     at < end && (at = memmem(at, (size_t)(end - at), close, sizeof close - 1)); at++)
+		closed = at;
+	if (!opened && !closed)
+		return;
+	answer_reasoning_add(reasoning, from, (size_t)((closed ? closed : end) - from));
+	*text = closed ? closed + sizeof close - 1 : end;
+	*size = (size_t)(end - *text);
+	utf8_trim(text, size);
 }
 
-static enum err texts_add(struct answer_texts *t, const char *text, size_t size)
+static void answer_set(struct answer *a, const char *reason)
 {
+	*a = (struct answer){.reason = reason};
+}
+
+static void class_add(struct answer *a, uint32_t class_id)
+{
+	for (uint32_t i = 0; i < a->count && i < CANDIDATES_MAX; i++) {
+		if (a->class_ids[i] == class_id)
+			return;
+	}
+	if (a->count < CANDIDATES_MAX)
+		a->class_ids[a->count] = class_id;
+	a->count++;
+}
+
+/* Whether so many labels are an answer. */
+static void count_check(const struct answer_labels *l, const struct answer_form *form,
+			struct answer *a)
+{
+	const char *label = a->label;
+	if (a->count > 1 && !form->candidates)
+		answer_set(a, "several_labels");
+	else if (a->count > CANDIDATES_MAX || (a->count > 1 && a->count == l->class_count))
+		answer_set(a, "undecided");
+	a->label = label;
+}
+
+/* The first label of a list with commas; a name may have commas itself, so that the longest one
+ * is taken. `*size` becomes what is left of the text. ANSWER_NONE: it is none. */
+static int32_t list_take(const struct answer_labels *l, const char **text, size_t *size)
+{
+	const char *reason;
+	size_t end = *size;
+	for (;;) {
+		int32_t class_id = answer_label(l, *text, end, &reason);
+		if (class_id != ANSWER_NONE) {
+			size_t taken = end < *size ? end + 1 : end;
+			*text += taken;
+			*size -= taken;
+			return class_id;
+		}
+		const char *comma = memrchr(*text, ',', end);
+		if (!comma)
+			return ANSWER_NONE;
+		end = (size_t)(comma - *text);
+	}
+}
+
+static bool list_read(const struct answer_labels *l, const char *text, size_t size,
+		      struct answer *a)
+{
+	while (size > 0) {
+		int32_t class_id = list_take(l, &text, &size);
+		if (class_id == ANSWER_NONE)
+			return false;
+		class_add(a, (uint32_t)class_id);
+	}
+	return a->count > 0;
+}
+
+/* Names in plain words. */
+static void words_read(const struct answer_labels *l, const struct answer_form *form,
+		       const char *text, size_t size, struct answer *a)
+{
+	answer_set(a, "");
 	utf8_trim(&text, &size);
-	if (size == 0 || size > GENERATED_BYTES_MAX || texts_hold(t, text, size))
-		return ERR_OK;
-	char *copy = malloc(size + 1);
-	if (!copy)
-		return ERR_NO_MEMORY;
-	memcpy(copy, text, size);
-	copy[size] = '\0';
-	t->items[t->count] = copy;
-	t->sizes[t->count++] = size;
-	return ERR_OK;
-}
-
-/* Loads an array; one that was cut off is closed behind its last complete string. */
-static json_t *array_load(const char *text, size_t size, bool cut)
-{
-	json_error_t error;
-	const size_t flags = JSON_ALLOW_NUL;
-	json_t *array = json_loadb(text, size, flags, &error);
-	for (int tries = 0; !array && cut && size > 0 && tries < CUT_TRIES_MAX; tries++) {
-		while (size > 0 && text[size - 1] != '"')
-			size--;
-		struct buf closed;
-		buf_init(&closed, size + 2);
-		buf_add(&closed, text, size);
-		buf_add_char(&closed, ']');
-		if (buf_error(&closed) == ERR_OK)
-			array = json_loadb(closed.data, closed.size, flags, &error);
-		buf_done(&closed);
-		size -= size > 0;
+	int32_t class_id = answer_label(l, text, size, &a->reason);
+	const char *reason = a->reason;
+	bool cut = size > ANSWER_BYTES_MAX;
+	if (class_id != ANSWER_NONE) {
+		class_add(a, (uint32_t)class_id);
+	} else if (!form->candidates || cut || !list_read(l, text, size, a)) {
+		answer_set(a, reason);
+		return;
 	}
-	return array;
+	a->reason = "";
+	a->label = text;
+	count_check(l, form, a);
 }
 
-enum err answer_texts(const char *text, size_t size, size_t count_max, bool cut,
-		      struct answer_texts *ret_texts, const char **ret_reason)
+static void array_read(const struct answer_labels *l, const struct answer_form *form,
+		       const json_t *list, struct answer *a)
 {
-	struct answer_texts t = {0};
-	*ret_reason = "";
-	fence_strip(&text, &size);
-	json_t *array = size > 0 && text[0] == '[' ? array_load(text, size, cut) : NULL;
-	size_t n = json_is_array(array) ? json_array_size(array) : 0;
-	size_t room = n < count_max ? n : count_max;
-	t.items = calloc(room ? room : 1, sizeof *t.items);
-	t.sizes = calloc(room ? room : 1, sizeof *t.sizes);
-	enum err e = t.items && t.sizes ? ERR_OK : ERR_NO_MEMORY;
-	for (size_t i = 0; !e && i < n && t.count < room; i++) {
-		const json_t *item = json_array_get(array, i);
+	size_t i;
+	json_t *item;
+	const char *reason;
+	answer_set(a, "");
+	json_array_foreach(list, i, item)
+	{
+		int32_t class_id = ANSWER_NONE;
 		if (json_is_string(item))
-			e = texts_add(&t, json_string_value(item), json_string_length(item));
+			class_id = answer_label(l, json_string_value(item),
+						json_string_length(item), &reason);
+		if (class_id == ANSWER_NONE) {
+			answer_set(a, "not_a_label");
+			return;
+		}
+		class_add(a, (uint32_t)class_id);
 	}
-	if (!e && t.count == 0) {
-		struct buf folded;
-		buf_init(&folded, 4096);
-		utf8_fold_add(&folded, text, size < 64 ? size : 64);
-		if (size == 0 || json_is_array(array))
-			*ret_reason = "empty";
-		else
-			*ret_reason = folded.data && is_refusal(folded.data, folded.size)
-					  ? "refused"
-					  : "not_a_list";
-		buf_done(&folded);
-	}
-	json_decref(array);
-	if (e) {
-		answer_texts_done(&t);
-		return e;
-	}
-	*ret_texts = t;
-	return ERR_OK;
+	if (a->count == 0)
+		answer_set(a, "empty");
+	count_check(l, form, a);
 }
 
-void answer_texts_done(struct answer_texts *t)
+/* A JSON value that says the label. */
+static void value_read(const struct answer_labels *l, const struct answer_form *form,
+		       const json_t *value, struct answer *a)
 {
-	for (size_t i = 0; i < t->count; i++)
-		free(t->items[i]);
-	free(t->items);
-	free(t->sizes);
-	*t = (struct answer_texts){0};
+	answer_set(a, "not_a_label");
+	if (json_is_string(value))
+		words_read(l, form, json_string_value(value), json_string_length(value), a);
+	else if (json_is_array(value))
+		array_read(l, form, value, a);
+	a->label = NULL; /* in what is decoded, not in the text */
+}
+
+/* Where the words of a member's value begin: behind brackets and quotes. */
+static const char *words_begin(const char *at, const char *end)
+{
+	while (at < end && strchr(" \t\r\n[\"", *at))
+		at++;
+	return at < end ? at : NULL;
+}
+
+static void object_read(const struct answer_labels *l, const struct answer_form *form,
+			const json_t *object, const char *text, size_t size, struct buf *reasoning,
+			struct answer *a)
+{
+	const json_t *label = json_object_get(object, "label");
+	const json_t *labels = json_object_get(object, "labels");
+	const json_t *thought = json_object_get(object, "reasoning");
+	const char *key = label ? "label" : "labels";
+	answer_set(a, "not_a_label");
+	if (json_is_string(thought))
+		answer_reasoning_add(reasoning, json_string_value(thought),
+				     json_string_length(thought));
+	if (!label == !labels)
+		return;
+	value_read(l, form, label ? label : labels, a);
+	struct json_member member = {0};
+	while (json_members_next(text, size, &member)) {
+		if (json_member_is(&member, key))
+			a->label = words_begin(member.value, text + size);
+	}
+}
+
+/* The value of the last line `Label: NAME`; asterisks, which make it bold, are forgiven. False:
+ * there is none. */
+static bool label_line_find(const char *text, size_t size, const char **ret_value, size_t *ret_size,
+			    const char **ret_line)
+{
+	static const char word[] = "label:";
+	const char *end = text + size;
+	bool found = false;
+	for (const char *line = text; line < end;) {
+		const char *next = memchr(line, '\n', (size_t)(end - line));
+		const char *stop = next ? next : end, *at = line;
+		while (at < stop && strchr(" \t*", *at))
+			at++;
+		if ((size_t)(stop - at) >= sizeof word - 1 &&
+		    strncasecmp(at, word, sizeof word - 1) == 0) {
+			at += sizeof word - 1;
+			while (at < stop && strchr(" \t*", *at))
+				at++;
+			*ret_line = line;
+			*ret_value = at;
+			while (stop > at && strchr(" \t\r*", stop[-1]))
+				stop--;
+			*ret_size = (size_t)(stop - at);
+			found = true;
+		}
+		line = next ? next + 1 : end;
+	}
+	return found;
+}
+
+void answer_parse(const struct answer_labels *l, const struct answer_form *form, const char *text,
+		  size_t size, struct buf *reasoning, struct answer *ret_answer)
+{
+	const char *line;
+	answer_think_strip(&text, &size, reasoning);
+	answer_fence_strip(&text, &size);
+	if (size > 0 && (text[0] == '{' || text[0] == '[')) {
+		json_t *root = json_loadb(text, size, FLAGS | JSON_REJECT_DUPLICATES, NULL);
+		bool read = root != NULL;
+		if (json_is_object(root))
+			object_read(l, form, root, text, size, reasoning, ret_answer);
+		else if (root)
+			value_read(l, form, root, ret_answer);
+		json_decref(root);
+		if (read && (ret_answer->count > 0 || text[0] == '{'))
+			return;
+	}
+	if (form->reasoning) {
+		const char *from = text;
+		if (label_line_find(text, size, &text, &size, &line))
+			answer_reasoning_add(reasoning, from, (size_t)(line - from));
+	}
+	words_read(l, form, text, size, ret_answer);
+}
+
+/* The object that an answer is or, with words before it, ends in. */
+static json_t *items_load(bool words, const char **text, size_t *size)
+{
+	const char *end = *text + *size;
+	json_t *root = json_loadb(*text, *size, FLAGS, NULL);
+	for (int tries = 0; !root && words && tries < OBJECT_TRIES_MAX; tries++) {
+		const char *brace = memrchr(*text, '{', (size_t)(end - *text));
+		if (!brace)
+			break;
+		size_t left = (size_t)(*text + *size - brace);
+		root = json_loadb(brace, left, FLAGS | JSON_DISABLE_EOF_CHECK, NULL);
+		end = brace;
+		if (root) {
+			*text = brace;
+			*size = left;
+		}
+	}
+	if (!json_is_object(root)) {
+		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+static void item_read(const struct answer_labels *l, const struct answer_form *form,
+		      const json_t *root, const char *text, size_t size, const char *id,
+		      struct answer *a)
+{
+	uint32_t found = 0;
+	struct json_member member = {0};
+	while (json_members_next(text, size, &member))
+		found += json_member_is(&member, id);
+	const json_t *value = json_object_get(root, id);
+	if (found == 0 || !value)
+		answer_set(a, "missing");
+	else if (found > 1)
+		answer_set(a, "duplicate");
+	else if (json_is_object(value))
+		object_read(l, form, value, "", 0, NULL, a);
+	else
+		value_read(l, form, value, a);
+}
+
+void answer_parse_items(const struct answer_labels *l, const struct answer_form *form,
+			const char *text, size_t size, uint64_t first_id, uint32_t count,
+			struct buf *reasoning, struct answer *ret_answers)
+{
+	answer_think_strip(&text, &size, reasoning);
+	answer_fence_strip(&text, &size);
+	const char *from = text, *reason = "malformed";
+	json_t *root = items_load(form->reasoning, &text, &size);
+	if (root)
+		answer_reasoning_add(reasoning, from, (size_t)(text - from));
+	else if (answer_label(l, text, size, &reason) != ANSWER_NONE ||
+		 (strcmp(reason, "refused") != 0 && strcmp(reason, "empty") != 0))
+		reason = "malformed";
+	for (uint32_t i = 0; i < count; i++) {
+		char id[24];
+		(void)snprintf(id, sizeof id, "%llu", (unsigned long long)(first_id + i));
+		if (root)
+			item_read(l, form, root, text, size, id, &ret_answers[i]);
+		else
+			answer_set(&ret_answers[i], reason);
+	}
+	json_decref(root);
 }

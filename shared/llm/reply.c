@@ -30,34 +30,83 @@ static bool has_items(const json_t *value)
 	return json_is_array(value) && json_array_size(value) > 0;
 }
 
-static void choice_read(struct reply *r, const json_t *choice)
+static void reasoning_read(struct reply_choice *c, const json_t *message)
+{
+	const json_t *reasoning = json_object_get(message, "reasoning_content");
+	if (!json_is_string(reasoning))
+		reasoning = json_object_get(message, "reasoning");
+	if (!json_is_string(reasoning))
+		return;
+	c->reasoning = json_string_value(reasoning);
+	c->reasoning_size = json_string_length(reasoning);
+}
+
+static void choice_read(struct reply_choice *c, const json_t *choice)
 {
 	const json_t *message = json_object_get(choice, "message");
 	const json_t *content = json_object_get(message, "content");
+	const json_t *tokens = json_object_get(json_object_get(choice, "logprobs"), "content");
 	const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
+	*c = (struct reply_choice){.reason = ""};
 	if (!finish)
 		finish = "";
 	if (!json_is_object(message)) {
-		r->reason = "malformed";
+		c->reason = "malformed";
 		return;
 	}
 	if (json_is_string(content)) {
-		r->content = json_string_value(content);
-		r->content_size = json_string_length(content);
+		c->content = json_string_value(content);
+		c->content_size = json_string_length(content);
 	}
+	c->logprobs = has_items(tokens) ? tokens : NULL;
+	reasoning_read(c, message);
 	const char *refusal = json_string_value(json_object_get(message, "refusal"));
 	if ((refusal && *refusal) || strcmp(finish, "content_filter") == 0)
-		r->reason = "refused";
+		c->reason = "refused";
 	else if (strcmp(finish, "length") == 0)
-		r->reason = "length";
+		c->reason = "length";
 	else if (has_items(json_object_get(message, "tool_calls")) ||
 		 json_is_object(json_object_get(message, "function_call")) ||
 		 strcmp(finish, "tool_calls") == 0)
-		r->reason = "tool_call";
-	else if (!r->content && content && !json_is_null(content))
+		c->reason = "tool_call";
+	else if (!c->content && content && !json_is_null(content))
+		c->reason = "malformed";
+	else if (c->content_size == 0)
+		c->reason = "empty";
+}
+
+static void choices_read(struct reply *r, const json_t *choices)
+{
+	size_t count = json_array_size(choices);
+	r->choice_count = count < REPLY_CHOICES_MAX ? (uint32_t)count : REPLY_CHOICES_MAX;
+	for (uint32_t i = 0; i < r->choice_count; i++)
+		choice_read(&r->choices[i], json_array_get(choices, i));
+	if (!json_is_array(choices)) {
 		r->reason = "malformed";
-	else if (r->content_size == 0)
+	} else if (count == 0) {
 		r->reason = "empty";
+	} else {
+		r->reason = r->choices[0].reason;
+		r->content = r->choices[0].content;
+		r->content_size = r->choices[0].content_size;
+	}
+}
+
+/* A part of a count is not more than it. */
+static uint64_t part_get(const json_t *object, const char *key, uint64_t whole)
+{
+	uint64_t count = count_get(object, key);
+	return count < whole ? count : whole;
+}
+
+static void usage_read(struct reply *r, const json_t *usage)
+{
+	r->tokens_in = count_get(usage, "prompt_tokens");
+	r->tokens_out = count_get(usage, "completion_tokens");
+	r->tokens_cached = part_get(json_object_get(usage, "prompt_tokens_details"),
+				    "cached_tokens", r->tokens_in);
+	r->tokens_reasoning = part_get(json_object_get(usage, "completion_tokens_details"),
+				       "reasoning_tokens", r->tokens_out);
 }
 
 void reply_parse(const char *body, size_t size, struct reply *ret_reply)
@@ -65,16 +114,8 @@ void reply_parse(const char *body, size_t size, struct reply *ret_reply)
 	struct reply *r = ret_reply;
 	*r = (struct reply){.reason = ""};
 	r->root = body_load(body, size);
-	const json_t *usage = json_object_get(r->root, "usage");
-	r->tokens_in = count_get(usage, "prompt_tokens");
-	r->tokens_out = count_get(usage, "completion_tokens");
-	const json_t *choices = json_object_get(r->root, "choices");
-	if (!json_is_array(choices))
-		r->reason = "malformed";
-	else if (json_array_size(choices) == 0)
-		r->reason = "empty";
-	else
-		choice_read(r, json_array_get(choices, 0));
+	usage_read(r, json_object_get(r->root, "usage"));
+	choices_read(r, json_object_get(r->root, "choices"));
 }
 
 void reply_done(struct reply *r)

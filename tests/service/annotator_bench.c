@@ -86,6 +86,10 @@ void bench_welcome(struct bench *b)
 	llm.max_tokens = 20;
 	llm.attempts_max = 2;
 	llm.retries_max = 3;
+	llm.samples = b->samples;
+	llm.batch = b->batch;
+	llm.candidates = b->candidates;
+	llm.reasoning = b->reasoning;
 	Freeal__RoundConfig round = FREEAL__ROUND_CONFIG__INIT, *rounds[] = {&round};
 	round.llm = &llm;
 	Freeal__Project project = FREEAL__PROJECT__INIT;

@@ -38,6 +38,9 @@ struct bench {
 	uint64_t version; /* of the project */
 	struct bench_endpoint endpoints[BENCH_ENDPOINTS_MAX];
 	uint32_t endpoint_count;
+	/* How the LLM is asked; 0: once, one text in a request. */
+	uint32_t samples, batch;
+	bool candidates, reasoning;
 	uint32_t grant_ttl_ms; /* of the grants that follow each Welcome; 0: none is sent */
 	/* What came. */
 	Freeal__Result *results[RESULT_COUNT_MAX]; /* by item */

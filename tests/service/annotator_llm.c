@@ -171,11 +171,28 @@ static bool begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* The count-th of the words with | between them, or the last. */
+static void reply_said(int fd, const char *words, int count)
+{
+	char said[64];
+	while (--count > 0 && strchr(words, '|'))
+		words = strchr(words, '|') + 1;
+	(void)snprintf(said, sizeof said, "%.*s", (int)strcspn(words, "|"), words);
+	reply_content(fd, said, "stop");
+}
+
 /* `count` requests for this text came, this one included. False: close the connection. */
 static bool respond(int fd, const char *text, int count)
 {
 	bool once = count == 1;
-	if (begins(text, "bad"))
+	if (begins(text, "say "))
+		reply_said(fd, text + 4, count);
+	else if (begins(text, "Label each of these 4 texts."))
+		reply_content(fd,
+			      "{\\\"3\\\": \\\"negative\\\", \\\"1\\\": \\\"Positive\\\", "
+			      "\\\"2\\\": \\\"maybe\\\", \\\"9\\\": \\\"positive\\\"}",
+			      "stop");
+	else if (begins(text, "bad"))
 		reply_content(fd, once || strcmp(text, "bad") == 0 ? "maybe" : "negative", "stop");
 	else if (begins(text, "429-once ") && once) {
 		char header[64];
@@ -208,15 +225,25 @@ static bool respond(int fd, const char *text, int count)
 	return true;
 }
 
+/* The content of the last of n messages; NULL: there is none. */
+static const char *message_text(const json_t *messages, size_t n)
+{
+	return n ? json_string_value(json_object_get(json_array_get(messages, n - 1), "content"))
+		 : NULL;
+}
+
 static bool request_take(int fd, const char *head, const char *body, size_t body_size)
 {
 	json_error_t error;
 	json_t *root = json_loadb(body, body_size, JSON_ALLOW_NUL, &error);
 	const json_t *messages = json_object_get(root, "messages");
 	size_t n = json_array_size(messages);
-	const char *text = json_string_value(
-	    json_object_get(n ? json_array_get(messages, n - 1) : NULL, "content"));
-	struct llm_request r = {.at_ms = now_ms(), .turns = (int)n - 1};
+	const char *text = message_text(messages, n);
+	static const char correction[] = "Your last answer can't be used: ";
+	bool corrected = n > 3 && text && strncmp(text, correction, sizeof correction - 1) == 0;
+	if (corrected)
+		text = message_text(messages, n -= 2);
+	struct llm_request r = {.at_ms = now_ms(), .turns = (int)n - 1, .corrected = corrected};
 	(void)snprintf(r.text, sizeof r.text, "%s", text ? text : "");
 	json_decref(root);
 	(void)sscanf(head, "POST /%15[^/]/", r.endpoint);

@@ -1,8 +1,9 @@
 /*
  * An LLM endpoint for tests of the annotator: it does what the text to label says, which
- * is the last user message.
+ * is the last user message, or the one before a correction.
  *
  *	"positive ..."          answers positive; anything not listed here: negative
+ *	"say A|B|C"             the words A, the next time B and so on; from then on the last
  *	"bad", "bad-once"       answers maybe (the first time)
  *	"429-once S"            429 with Retry-After: S, the first time
  *	"quota-once"            429 insufficient_quota, the first time
@@ -25,7 +26,8 @@ struct llm_request {
 	char authorization[64];
 	char endpoint[16]; /* first part of the path */
 	uint64_t at_ms;
-	int turns; /* messages before the last one */
+	int turns;	/* messages before the one with the text */
+	bool corrected; /* and behind it an answer and what is wrong with it */
 };
 
 /* Starts the server's threads; they live as long as the process. Returns the port. */
