@@ -384,6 +384,7 @@ void annotator_done(void *context, void *cookie, const struct client_reply *repl
 	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", at.outcome.status,
 		  (int)at.judgement.verdict, at.judgement.reason,
 		  (unsigned long long)(a->now_ms - reply->sent_ms));
+	throttle_spent(&at.call->lane->throttle, reply->spent_ms, a->now_ms);
 	if (!dialect_learned(a, &at))
 		call_judged(a, &at);
 	reply_done(&at.answer);

@@ -197,6 +197,13 @@ void throttle_answered(struct throttle *t, uint32_t in_flight, uint64_t sent_ms,
 	window_answer(&t->window, in_flight, sent_ms, now_ms);
 }
 
+void throttle_spent(struct throttle *t, uint64_t spent_ms, uint64_t now_ms)
+{
+	uint64_t until_ms = now_ms + (spent_ms < RETRY_MS_MAX ? spent_ms : RETRY_MS_MAX);
+	if (spent_ms > 0 && until_ms > t->pause_until_ms)
+		t->pause_until_ms = until_ms;
+}
+
 void throttle_sent(struct throttle *t, uint64_t now_ms)
 {
 	breaker_sent(&t->breaker);

@@ -85,6 +85,9 @@ uint64_t throttle_note(struct throttle *t, const struct judgement *j, const stru
  * took says how many there may be. */
 void throttle_answered(struct throttle *t, uint32_t in_flight, uint64_t sent_ms, uint64_t now_ms);
 
+/* The server says that it takes nothing more for so long, before it has had to refuse. */
+void throttle_spent(struct throttle *t, uint64_t spent_ms, uint64_t now_ms);
+
 /* Whether the endpoint has rejected all so far: the settings may be at fault. */
 bool throttle_rejects_all(const struct throttle *t, const struct judgement *j);
 

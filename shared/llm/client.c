@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "llm/api_key.h"
+#include "llm/rate_limit.h"
 
 #include <curl/curl.h>
 
@@ -41,6 +42,7 @@ struct slot {
 	struct buf reply;
 	size_t header_bytes;
 	uint64_t retry_after_ms;
+	struct rate_limit rate_limit;
 	uint64_t first_byte_ms; /* 0: none yet */
 	uint64_t sent_ms;
 	bool too_large, too_slow;
@@ -194,6 +196,8 @@ static size_t header_take(char *data, size_t size, size_t count, void *context)
 	if (s->too_large || slot_slow(s))
 		return 0;
 	char value[64];
+	if (size > 0 && (*data | 0x20) == 'x')
+		rate_limit_header(&s->rate_limit, data, size);
 	if (size == 0 || (*data | 0x20) != 'r')
 		return size;
 	if (header_value(data, size, "retry-after-ms", value, sizeof value)) {
@@ -343,6 +347,7 @@ static struct slot *slot_take(struct client *e, size_t reply_bytes_max)
 	s->reply.size_max = reply_bytes_max ? reply_bytes_max : REPLY_BYTES_MAX;
 	s->header_bytes = 0;
 	s->retry_after_ms = RETRY_AFTER_NONE;
+	s->rate_limit = (struct rate_limit){0};
 	s->first_byte_ms = 0;
 	s->too_large = s->too_slow = false;
 	s->error[0] = '\0';
@@ -464,6 +469,7 @@ static void slot_finish(struct client *e, CURL *easy, CURLcode code)
 	    .transfer = transfer,
 	    .status = transfer == TRANSFER_DONE ? (uint32_t)status : 0,
 	    .retry_after_ms = s->retry_after_ms,
+	    .spent_ms = rate_limit_pause_ms(&s->rate_limit),
 	    .body = buf_str(&s->reply),
 	    .body_size = s->reply.size,
 	    .error = code == CURLE_OK ? ""

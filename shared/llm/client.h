@@ -53,6 +53,7 @@ struct client_reply {
 	enum transfer transfer;
 	uint32_t status;
 	uint64_t retry_after_ms; /* RETRY_AFTER_NONE: no such header */
+	uint64_t spent_ms;	 /* until the server takes more, as it says; 0: it does now */
 	const char *body;	 /* valid during the callback */
 	size_t body_size;
 	const char *error; /* of the transfer, for people; "" */

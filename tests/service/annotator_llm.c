@@ -17,6 +17,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct llm_request requests[LLM_REQUEST_COUNT_MAX];
+static const char *refused;	    /* parameter */
 static const char *forced_endpoint; /* NULL: all */
 static int request_count, busy, busy_max, connection_count, forced_status, delay_ms;
 
@@ -30,6 +31,7 @@ static uint64_t now_ms(void)
 void llm_reset(void)
 {
 	pthread_mutex_lock(&lock);
+	refused = NULL;
 	request_count = busy_max = connection_count = forced_status = delay_ms = 0;
 	pthread_mutex_unlock(&lock);
 }
@@ -64,6 +66,13 @@ void llm_delay_set(int ms)
 {
 	pthread_mutex_lock(&lock);
 	delay_ms = ms;
+	pthread_mutex_unlock(&lock);
+}
+
+void llm_refuse_set(const char *parameter)
+{
+	pthread_mutex_lock(&lock);
+	refused = parameter;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -146,6 +155,16 @@ static void reply_error(int fd, int status, const char *header, const char *code
 	char body[256];
 	(void)snprintf(body, sizeof body, "{\"error\":{\"message\":\"no\",\"code\":\"%s\"}}", code);
 	reply(fd, status, header, body);
+}
+
+static void reply_refused(int fd, const char *parameter)
+{
+	char body[256];
+	(void)snprintf(body, sizeof body,
+		       "{\"error\":{\"message\":\"Unsupported parameter: '%s'\",\"param\":\"%s\","
+		       "\"code\":\"unsupported_parameter\"}}",
+		       parameter, parameter);
+	reply(fd, 400, "", body);
 }
 
 static void reply_large(int fd)
@@ -245,6 +264,9 @@ static bool request_take(int fd, const char *head, const char *body, size_t body
 		text = message_text(messages, n -= 2);
 	struct llm_request r = {.at_ms = now_ms(), .turns = (int)n - 1, .corrected = corrected};
 	(void)snprintf(r.text, sizeof r.text, "%s", text ? text : "");
+	pthread_mutex_lock(&lock);
+	const char *parameter = refused && json_object_get(root, refused) ? refused : NULL;
+	pthread_mutex_unlock(&lock);
 	json_decref(root);
 	(void)sscanf(head, "POST /%15[^/]/", r.endpoint);
 	const char *authorization = strcasestr(head, "\r\nauthorization: ");
@@ -269,6 +291,8 @@ static bool request_take(int fd, const char *head, const char *body, size_t body
 	pthread_mutex_unlock(&lock);
 	if (status)
 		reply_error(fd, status, "", "none");
+	else if (parameter)
+		reply_refused(fd, parameter);
 	else
 		keep = respond(fd, r.text, count);
 	return keep;

@@ -41,6 +41,9 @@ void llm_endpoint_status_set(const char *endpoint, int status);
 /* Waits before each reply. */
 void llm_delay_set(int ms);
 
+/* Requests with this parameter, a literal, get 400; NULL: none. */
+void llm_refuse_set(const char *parameter);
+
 int llm_request_count(void);
 /* Those for a text; ret_last (may be NULL) is the last one. */
 int llm_text_count(const char *text, struct llm_request *ret_last);

@@ -168,6 +168,28 @@ static void test_tokens_are_kept(void **state)
 	assert_true(took_ms >= 2500 && took_ms < 4500);
 }
 
+/* A parameter that a server does not take is left out after the first refusals. */
+static void test_dialect_is_learned(void **state)
+{
+	struct bench *b = *state;
+	llm_refuse_set("max_tokens");
+	bench_start(b);
+	bench_lease(b, 0, "positive");
+	bench_wait_results(b, 1);
+	bench_expect_class(b, 0, 1, 2);
+	lease_many(b, 1, 100);
+	bench_wait_results(b, 100);
+	for (size_t i = 1; i < 100; i++)
+		bench_expect_class(b, i, 1, 1);
+	llm_refuse_set("temperature");
+	lease_many(b, 100, 200);
+	bench_wait_results(b, 200);
+	assert_true(llm_request_count() <= 201 + 16);
+	assert_int_equal(b->return_count, 0);
+	assert_false(b->blocked);
+	assert_int_equal(bench_log_count(b, "parameter_refused"), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
@@ -175,7 +197,7 @@ int main(void)
 	    TEST(test_load_is_shared),	     TEST(test_one_is_blocked),
 	    TEST(test_retry_goes_elsewhere), TEST(test_grants),
 	    TEST(test_grant_of_nothing),     TEST(test_rate_is_kept),
-	    TEST(test_tokens_are_kept),
+	    TEST(test_tokens_are_kept),	     TEST(test_dialect_is_learned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,23 @@ static void test_pause_with_retry_after(void **state)
 	assert_int_equal(throttle_room(&t, 0, 20000), 64);
 }
 
+static void test_spent(void **state)
+{
+	(void)state;
+	struct throttle t;
+	throttle_init(&t, 8, PROBE_MS, 1);
+	throttle_spent(&t, 0, 1000);
+	assert_int_equal(throttle_room(&t, 0, 1000), 8);
+	throttle_spent(&t, 500, 1000);
+	throttle_spent(&t, 100, 1000);
+	assert_int_equal(throttle_room(&t, 0, 1499), 0);
+	assert_int_equal(throttle_due_ms(&t, 1000), 1500);
+	/* No other sign of too much: the window stays. */
+	assert_int_equal(throttle_room(&t, 0, 1500), 8);
+	throttle_spent(&t, UINT64_MAX, 2000);
+	assert_int_equal(throttle_due_ms(&t, 2000), 2000 + RETRY_MS_MAX);
+}
+
 static void test_pause_endless(void **state)
 {
 	(void)state;
@@ -292,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_retry_after),
 	    cmocka_unit_test(test_delay_bounds),
 	    cmocka_unit_test(test_pause_with_retry_after),
+	    cmocka_unit_test(test_spent),
 	    cmocka_unit_test(test_pause_endless),
 	    cmocka_unit_test(test_rejects_all),
 	    cmocka_unit_test(test_block_and_probe),
