@@ -29,6 +29,18 @@ enum err annotator_new(const struct annotator_config *config, struct annotator *
 	return ERR_OK;
 }
 
+void annotator_stop(struct annotator *a)
+{
+	for (uint32_t i = 0; i < QUEUE_COUNT; i++) {
+		for (struct ask *ask; (ask = queue_pop(&a->queues[i], UINT64_MAX));) {
+			if (ask->usage.requests == 0)
+				ask_return(a, ask, "stopping");
+			else
+				ask_free(ask);
+		}
+	}
+}
+
 void annotator_free(struct annotator *a)
 {
 	if (!a)

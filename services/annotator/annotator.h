@@ -23,6 +23,8 @@ struct annotator_config {
 
 WARN_UNUSED enum err annotator_new(const struct annotator_config *config,
 				   struct annotator **ret_annotator);
+/* Hands back, while there is a worker, what nothing was asked for yet: it cost nothing. */
+void annotator_stop(struct annotator *a);
 void annotator_free(struct annotator *a);
 
 /* Both are borrowed and have to be set before anything else is called. */

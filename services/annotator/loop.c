@@ -110,6 +110,8 @@ static enum err loop_open(struct loop *l, void *zmq, const struct annotator_conf
 
 static void loop_close(struct loop *l)
 {
+	if (l->worker)
+		annotator_stop(l->annotator);
 	client_free(l->batch_client);
 	client_free(l->client);
 	worker_free(l->worker);

@@ -4,7 +4,6 @@
  */
 #include "coordinator/order.h"
 #include "llm/price.h"
-#include "llm/prompt_size.h"
 
 #include <string.h>
 
@@ -43,25 +42,27 @@ const char *budget_stop_reason(const struct coordinator *c)
 }
 
 /* The most that the work may cost. */
-static struct amount work_amount(const struct coordinator *c, const Freeal__Work *work)
+static struct amount work_amount(struct coordinator *c, const Freeal__Work *work)
 {
 	const Freeal__Llm *llm = dispatch_llm(c);
-	struct prompt_size size;
+	const struct prompt_size *size = &c->question_size;
 	uint64_t bytes;
 	uint32_t tokens;
-	prompt_size_init(&size, c->project, llm);
+	if (c->question_llm != llm)
+		prompt_size_init(&c->question_size, c->project, llm);
+	c->question_llm = llm;
 	switch (work->order_case) {
 	case FREEAL__WORK__ORDER_GENERATE:
-		bytes = prompt_size_generate(&size, work->generate);
-		tokens = prompt_size_generate_tokens(&size, work->generate);
+		bytes = prompt_size_generate(size, work->generate);
+		tokens = prompt_size_generate_tokens(size, work->generate);
 		break;
 	case FREEAL__WORK__ORDER_AUGMENT:
-		bytes = prompt_size_augment(&size, work->augment);
-		tokens = prompt_size_augment_tokens(&size, work->augment);
+		bytes = prompt_size_augment(size, work->augment);
+		tokens = prompt_size_augment_tokens(size, work->augment);
 		break;
 	default:
-		bytes = prompt_size_annotate(&size, work->annotate, c->pool);
-		tokens = prompt_size_annotate_tokens(&size);
+		bytes = prompt_size_annotate(size, work->annotate, c->pool);
+		tokens = prompt_size_annotate_tokens(size);
 		break;
 	}
 	struct price_bound bound = price_bound(c->project, llm, bytes, tokens);

@@ -31,6 +31,7 @@
 #include "coordinator/round.h"
 #include "coordinator/share.h"
 #include "coordinator/tables.h"
+#include "llm/prompt_size.h"
 #include "proto/stream.pb-c.h"
 #include "wire/folder_stream.h"
 #include "wire/socket.h"
@@ -111,10 +112,12 @@ struct coordinator {
 	uint32_t ttr_ms;
 	struct lease_table *leases;
 	struct peer_table *peers;
-	struct holders *holders; /* under meta "holders" */
-	struct reserve *reserve; /* its sums are in the counters when they are stored */
-	const char *budget_out;	 /* why the next work can't be leased; NULL: it can */
-	struct share **shares;	 /* by endpoint; NULL: it has no limits */
+	struct holders *holders;	  /* under meta "holders" */
+	struct reserve *reserve;	  /* its sums are in the counters when they are stored */
+	struct prompt_size question_size; /* of what question_llm is asked; NULL: not yet */
+	const Freeal__Llm *question_llm;
+	const char *budget_out; /* why the next work can't be leased; NULL: it can */
+	struct share **shares;	/* by endpoint; NULL: it has no limits */
 	const Freeal__Llm
 	    *grants_llm; /* peers' `usable` is about its endpoints; NULL: about none */
 	struct pending_pull pending;

@@ -26,6 +26,11 @@ class BudgetCluster(Cluster):
         stats = self.mock.stats()
         return stats["prompt_tokens"] + stats["completion_tokens"]
 
+    def wait_reserved(self):
+        """While works wait for their turn."""
+        return self.wait(lambda: (r := self.status().get("spend", {}).get("reserved")) and r["requests"] > 1
+                         and len(self.asked()) > 0 and r, what="reservations")
+
     def wait_paused(self, timeout=60):
         def paused():
             s = self.status()
@@ -80,6 +85,18 @@ class Budget(unittest.TestCase):
             status = cluster.wait_paused()
             self.assert_within(cluster, status, lost=True)
             self.assertGreater(status["spend"]["lost"]["tokens"], 0)
+
+    def test_a10_a_stopped_annotator_gives_back_what_was_not_asked(self):
+        """The LLM doesn't answer: one request is in flight, the others wait."""
+        with BudgetCluster(tokens=100 * TOKENS, script=[{"from": 4, "count": 0, "hang": True}]) as cluster:
+            task = (cluster.path / "task.yaml").read_text().replace("concurrency: 16", "concurrency: 1")
+            (cluster.path / "task.yaml").write_text(task)
+            cluster.run(samples(20))
+            reserved = cluster.wait_reserved()
+            cluster["annotator-0"].stop()
+            lost = cluster.wait(lambda: (s := cluster.status()) and not s["workers"]["annotator"] and s["spend"]["lost"])
+            self.assertEqual(lost["requests"], 1)
+            self.assertGreater(reserved["requests"], 1)
 
     def die_at(self, point, n_max):
         """Each life of the coordinator ends there, at another passage."""
