@@ -93,8 +93,12 @@ uint64_t lane_due_ms(const struct lane *l, uint64_t now_ms)
 static void hint_write(char *out, size_t size, const Freeal__Endpoint *endpoint, const char *reason)
 {
 	const char *key = endpoint->key_env && *endpoint->key_env ? endpoint->key_env : NULL;
+	bool file = !key && endpoint->key_file && *endpoint->key_file;
+	if (file)
+		key = endpoint->key_file;
 	if (strcmp(reason, "no_key") == 0)
-		(void)snprintf(out, size, "no key: set %s", key ? key : "llm.key_env");
+		(void)snprintf(out, size, "no key%s %s", file ? " in" : ": set",
+			       key ? key : "llm.key_env");
 	else if (strcmp(reason, "key_refused") == 0 && key)
 		(void)snprintf(out, size, "the key in %s was refused", key);
 	else if (strcmp(reason, "key_refused") == 0)
