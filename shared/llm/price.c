@@ -31,7 +31,8 @@ struct price_bound price_bound(const Freeal__Project *project, const Freeal__Llm
 {
 	uint64_t samples = llm->samples > 1 ? llm->samples : 1;
 	uint64_t attempts = llm->attempts_max > 1 ? llm->attempts_max : 1;
-	uint64_t requests = samples * attempts;
+	/* What has no usable answer among several is asked again alone. */
+	uint64_t requests = samples * (attempts + (llm->batch > 1));
 	/* Servers whose models reason by themselves count that, too. */
 	bool reasons = llm->reasoning || (llm->effort && *llm->effort);
 	uint64_t tokens_out = (uint64_t)tokens_max + (reasons ? llm->reasoning_tokens : 0);

@@ -26,8 +26,9 @@ struct price_bound {
 };
 
 /* Of asking one sample with a prompt of `prompt_bytes` (a token is at least one byte) at the
- * dearest of the LLM's endpoints: all its attempts, its samples, its longest answers and
- * reasoning. Failed requests that a server answered with an error are free and not in it. */
+ * dearest of the LLM's endpoints: with others and alone, all its attempts, its samples, its longest
+ * answers and reasoning. Failed requests that a server answered with an error are free and not in
+ * it. */
 struct price_bound price_bound(const Freeal__Project *project, const Freeal__Llm *llm,
 			       uint64_t prompt_bytes, uint32_t tokens_max);
 

@@ -293,6 +293,34 @@ static void test_reply_usage(void **state)
 	free(nested);
 }
 
+static void test_reply_choices(void **state)
+{
+	(void)state;
+	static const char body[] =
+	    "{\"choices\":[{\"message\":{\"content\":\"a\",\"reasoning_content\":\"hm\"},"
+	    "\"logprobs\":{\"content\":[{\"token\":\"a\"}]}},"
+	    "{\"message\":{\"content\":null,\"refusal\":\"No.\"},\"logprobs\":{\"content\":[]}},"
+	    "{\"message\":{\"content\":\"c\",\"reasoning\":\"so\"},\"logprobs\":null},7],"
+	    "\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":20,"
+	    "\"prompt_tokens_details\":{\"cached_tokens\":64},"
+	    "\"completion_tokens_details\":{\"reasoning_tokens\":21}}}";
+	struct reply r;
+	reply_parse(body, sizeof body - 1, &r);
+	assert_int_equal(r.choice_count, 4);
+	assert_string_equal(r.content, "a");
+	assert_string_equal(r.choices[0].reasoning, "hm");
+	assert_non_null(r.choices[0].logprobs);
+	assert_string_equal(r.choices[1].reason, "refused");
+	assert_null(r.choices[1].logprobs);
+	assert_string_equal(r.choices[2].content, "c");
+	assert_string_equal(r.choices[2].reasoning, "so");
+	assert_string_equal(r.choices[3].reason, "malformed");
+	assert_int_equal(r.tokens_cached, 64);
+	/* A part is not more than the whole. */
+	assert_int_equal(r.tokens_reasoning, 20);
+	reply_done(&r);
+}
+
 static void test_reply_error(void **state)
 {
 	(void)state;
@@ -320,10 +348,10 @@ static void test_reply_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_label_table), cmocka_unit_test(test_label_bytes),
-	    cmocka_unit_test(test_texts_table), cmocka_unit_test(test_texts_bounded),
-	    cmocka_unit_test(test_reply_table), cmocka_unit_test(test_reply_usage),
-	    cmocka_unit_test(test_reply_error),
+	    cmocka_unit_test(test_label_table),	  cmocka_unit_test(test_label_bytes),
+	    cmocka_unit_test(test_texts_table),	  cmocka_unit_test(test_texts_bounded),
+	    cmocka_unit_test(test_reply_table),	  cmocka_unit_test(test_reply_usage),
+	    cmocka_unit_test(test_reply_choices), cmocka_unit_test(test_reply_error),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -81,6 +81,9 @@ static void a_bound_holds_for_the_dearest_endpoint(void **state)
 	assert_int_equal(b.tokens, 6 * 170);
 	assert_int_equal(b.nano_usd, 6 * (100 + 70 * 2));
 	assert_true(price_bound(&p, &llm, UINT64_MAX / 2, 1).tokens == UINT64_MAX);
+	llm.samples = 1;
+	llm.batch = 8;
+	assert_int_equal(price_bound(&p, &llm, 100, 20).requests, 3);
 }
 
 int main(void)
