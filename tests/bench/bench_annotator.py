@@ -52,7 +52,7 @@ class Input:
     def task(self, url, **llm):
         return {
             "task": "sections", "description": DESCRIPTION,
-            "labels": [{"name": label, "examples": self.examples[label]} for label in self.labels],
+            "labels": [{"name": label, "keywords": [label], "examples": self.examples[label]} for label in self.labels],
             "input": {"text": "text", "id": "id", "gold": "label"},
             "llm": {"url": url, "model": "fixed", "max_tokens": 20, **llm},
             "model": {"type": "ngram"}, "rounds": [{"shots": SHOTS}], "cache": False, "seed": 1}
