@@ -73,7 +73,7 @@ class Cluster:
     a lease. `task` holds more arguments of topics.task_text: rounds, concurrency."""
 
     def __init__(self, annotators=1, trainers=1, ttr_ms=1500, seed=None, tcp=False, script=None, mock=(),
-                 latency_ms=0, task=None, coordinator_options=()):
+                 latency_ms=0, task=None, coordinator_options=(), annotator_options=()):
         self.seed = int(os.environ.get("FREEAL_SEED", seed if seed is not None else random.randrange(1 << 31)))
         self.random = random.Random(self.seed)
         self.folder = tempfile.TemporaryDirectory(prefix="freeal-fault-")
@@ -82,6 +82,7 @@ class Cluster:
         self.project.mkdir()
         self.ttr_ms = ttr_ms
         self.coordinator_options = list(coordinator_options)
+        self.annotator_options = list(annotator_options)
         self.acknowledged = {}  # id: text of each sample that was acknowledged
         self.services = {}
         self.tcp = tcp
@@ -130,7 +131,7 @@ class Cluster:
                 "--threads", 1, *self._key("trainer")]
 
     def _annotator_argv(self):
-        return [BIN / "freeal-annotator", "--coordinator", self.bus, *self._key("annotator")]
+        return [BIN / "freeal-annotator", "--coordinator", self.bus, *self.annotator_options, *self._key("annotator")]
 
     def _service(self, name, argv):
         role = name.split("-")[0]

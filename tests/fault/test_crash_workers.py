@@ -10,12 +10,14 @@ from topics import samples
 from undisturbed import assert_same, undisturbed
 
 COUNT = 200
-IN_FLIGHT = 16  # the task's concurrency
+IN_FLIGHT = 16
 
 
 class Annotators(unittest.TestCase):
     def test_a3_leases_return_after_their_time_and_not_before(self):
-        with Cluster(annotators=2, latency_ms=400, ttr_ms=3000) as cluster:
+        # No limit over both, of which the dead one would keep a share as long as its leases.
+        with Cluster(annotators=2, latency_ms=400, ttr_ms=3000, task={"concurrency": None},
+                     annotator_options=["--concurrency", IN_FLIGHT]) as cluster:
             first, second = cluster["annotator-0"], cluster["annotator-1"]
             cluster.run(samples(COUNT), without=["annotator-1"])
             cluster.wait(lambda: len(cluster.asked()) >= IN_FLIGHT, what="requests in flight")

@@ -43,8 +43,8 @@ class Annotators(unittest.TestCase):
 
     def test_e1_one_then_eight_then_none_then_three(self):
         rows = samples(2500)
-        task = {"rounds": ONE_ROUND, "concurrency": 4}
-        with Cluster(annotators=8, latency_ms=50, task=task) as cluster:
+        task = {"rounds": ONE_ROUND, "concurrency": None}
+        with Cluster(annotators=8, latency_ms=50, task=task, annotator_options=["--concurrency", 4]) as cluster:
             names = cluster.of("annotator")
             for name in ("coordinator", "selector", "trainer-0"):
                 cluster[name].start()
