@@ -77,7 +77,7 @@ class Limits(Run):
         self.assertEqual(sum(r["status"] == 429 for r in asked), count)
         self.assertGreater(len(pauses), 4)
         self.assertGreater(max(pauses), 3 * pauses[0], pauses)
-        self.assertLess(windows[-1], windows[0])
+        self.assertLessEqual(min(windows), 8)
         self.assertEqual(self.answers(labels), self.clean(rows))
 
     def test_c4_what_a_person_has_to_mend_blocks(self):
