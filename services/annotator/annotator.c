@@ -278,6 +278,8 @@ void annotator_lease(void *context, const Freeal__Work *work)
 	struct annotator *a = context;
 	a->dirty = true;
 	bool known = work->order_case == FREEAL__WORK__ORDER_ANNOTATE ||
+		     (work->order_case == FREEAL__WORK__ORDER_AUGMENT && a->project &&
+		      a->project->augment) ||
 		     work->order_case == FREEAL__WORK__ORDER_GENERATE;
 	struct ask *ask = NULL;
 	if (known && a->project)

@@ -180,6 +180,18 @@ static enum err annotate_write(struct orders *o, const Freeal__Llm *llm,
 	return e ? err_set(msg, e, "the prompt: %s", err_str(e)) : ERR_OK;
 }
 
+static enum err augment_write(const struct prompt_round *prompts, const struct ask *ask,
+			      struct buf *out, struct err_msg *msg)
+{
+	const Freeal__AugmentOrder *order = ask->work->augment;
+	const struct prompt_text text = {order->text.data, order->text.len};
+	crash_text(order->text.data, order->text.len);
+	const struct prompt_correction correction = {ask->bad_reason, {ask->bad, ask->bad_size}};
+	enum err e = prompt_augment(prompts, &text,
+				    ask->ask_no > 1 && ask->bad_reason ? &correction : NULL, out);
+	return e ? err_set(msg, e, "the prompt: %s", err_str(e)) : ERR_OK;
+}
+
 uint32_t order_asks_max(const Freeal__Llm *llm, const struct ask *ask)
 {
 	bool may = ask->work->order_case == FREEAL__WORK__ORDER_ANNOTATE && ask->ask_no == 1 &&
@@ -207,5 +219,7 @@ enum err order_body_write(struct orders *o, const struct order_address *to, stru
 		return err_set(msg, e, "the prompt: %s", err_str(e));
 	if (asks[0]->work->order_case == FREEAL__WORK__ORDER_GENERATE)
 		return generate_write(o, prompts, asks[0], out, msg);
+	if (asks[0]->work->order_case == FREEAL__WORK__ORDER_AUGMENT)
+		return augment_write(prompts, asks[0], out, msg);
 	return annotate_write(o, to->llm, prompts, asks, ask_count, ret_first_id, out, msg);
 }

@@ -106,6 +106,19 @@ void result_texts(struct worker *w, struct ask *a, const struct answer_texts *te
 	free(items);
 }
 
+void result_view(struct worker *w, struct ask *a, const char *text, size_t size, const char *reason)
+{
+	Freeal__AugmentResult body = FREEAL__AUGMENT_RESULT__INIT;
+	body.text.data = (uint8_t *)text;
+	body.text.len = size;
+	body.reason = (char *)reason;
+	body.usage = &a->usage;
+	Freeal__Result r = FREEAL__RESULT__INIT;
+	r.body_case = FREEAL__RESULT__BODY_AUGMENT;
+	r.augment = &body;
+	result_send(w, a, &r);
+}
+
 void result_failed(struct worker *w, struct ask *a, const char *error)
 {
 	Freeal__Result r = FREEAL__RESULT__INIT;

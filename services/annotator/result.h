@@ -33,6 +33,9 @@ void result_annotation(struct worker *w, struct ask *a, const Freeal__Endpoint *
 void result_texts(struct worker *w, struct ask *a, const struct answer_texts *texts,
 		  const char *reason);
 /* The work could not be done; it is leased again, up to a limit. */
+/* A second view; `size` 0: there is none, and `reason` says why. */
+void result_view(struct worker *w, struct ask *a, const char *text, size_t size,
+		 const char *reason);
 void result_failed(struct worker *w, struct ask *a, const char *error);
 
 #endif

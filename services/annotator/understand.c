@@ -2,6 +2,7 @@
 
 #include "annotator/result.h"
 #include "config/project.h"
+#include "llm/answer_view.h"
 #include "llm/probability.h"
 
 #include <assert.h>
@@ -236,6 +237,23 @@ static void items_understand(const struct understanding *u, const struct call *c
 	buf_done(&reasoning);
 }
 
+/* A second view that says nothing new is none. */
+static struct meaning view_understand(const struct understanding *u, struct ask *ask,
+				      const struct reply *r)
+{
+	const ProtobufCBinaryData *text = &ask->work->augment->text;
+	const char *reason = r->reason;
+	size_t size = 0;
+	const char *view =
+	    *reason ? NULL : answer_view(r->content, r->content_size, &size, &reason);
+	if (view && size == text->len && memcmp(view, text->data, size) == 0)
+		reason = "same_text";
+	if (*reason)
+		return unusable(ask, reason, r->content, r->content_size);
+	result_view(u->worker, ask, view, size, "");
+	return done;
+}
+
 void understand(const struct understanding *u, const struct call *call, const struct reply *reply,
 		struct meaning *ret_meanings)
 {
@@ -245,6 +263,8 @@ void understand(const struct understanding *u, const struct call *call, const st
 		items_understand(u, call, reply, ret_meanings);
 	else if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
 		ret_meanings[0] = texts_understand(u, ask, reply);
+	else if (ask->work->order_case == FREEAL__WORK__ORDER_AUGMENT)
+		ret_meanings[0] = view_understand(u, ask, reply);
 	else if (llm_of(u, ask)->samples > 1)
 		ret_meanings[0] = votes_understand(u, ask, endpoint, reply);
 	else
@@ -260,6 +280,8 @@ void understand_end(const struct understanding *u, struct ask *ask,
 	const struct votes_class *winner = votes_winner(&ask->votes);
 	if (ask->work->order_case == FREEAL__WORK__ORDER_GENERATE)
 		result_texts(u->worker, ask, &none, reason);
+	else if (ask->work->order_case == FREEAL__WORK__ORDER_AUGMENT)
+		result_view(u->worker, ask, NULL, 0, reason);
 	else if (!winner || votes_result(u, ask, endpoint, winner) != ERR_OK)
 		result_annotation(u->worker, ask, endpoint, &label);
 }

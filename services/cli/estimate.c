@@ -162,16 +162,14 @@ static void augment_estimate(struct estimator *s)
 	if (asked == 0)
 		return;
 	struct estimate_row *row = row_new(s, ESTIMATE_AUGMENT, llm, asked);
-	/* There into the language and back. */
-	uint32_t requests = *s->project->augment->language ? 2 : 1;
 	double text = s->mean_bytes / BYTES_PER_TOKEN;
-	row->requests = (double)asked * requests;
+	row->requests = (double)asked;
 	row->tokens_in = row->requests * (AUGMENT_BYTES / BYTES_PER_TOKEN + text +
 					  AUGMENT_MESSAGES * TOKENS_PER_MESSAGE);
 	row->tokens_out = row->requests * text;
 	uint64_t longest = AUGMENT_BYTES + s->survey->counts.text_bytes_max;
 	struct price_bound one = price_bound(s->project, llm, longest, llm->max_tokens);
-	bound_add(&row->most, &one, asked * requests);
+	bound_add(&row->most, &one, asked);
 	row_spread(s, row, row->tokens_in / row->requests + llm->max_tokens);
 }
 

@@ -14,6 +14,8 @@ static const struct {
     {"several_labels", "it names more than one label"},
     {"undecided", "it names too many labels to say anything"},
     {"not_a_list", "it is not a JSON array of strings"},
+    {"same_text", "it says the text again"},
+    {"too_long", "it is too long"},
     {"missing", "it has no answer about this text"},
     {"duplicate", "it has two answers about one text"},
 };

@@ -205,6 +205,34 @@ enum err prompt_generate(const struct prompt_round *r, uint32_t class_id, uint32
 	return buf_error(out);
 }
 
+enum err prompt_augment(const struct prompt_round *r, const struct prompt_text *text,
+			const struct prompt_correction *correction, struct buf *out)
+{
+	struct buf words;
+	if (!utf8_is_valid(text->data, text->size))
+		return ERR_INVALID;
+	buf_init(&words, PROMPT_BYTES_MAX);
+	buf_add(out, r->model.data, r->model.size);
+	prompt_round_limits_add(r, prompt_tokens_max(r->llm), out);
+	buf_add_str(out, ",\"messages\":[");
+	prompt_augment_system_add(r->project, &words);
+	prompt_message_add("system", &words, out);
+	buf_reset(&words);
+	buf_add_char(out, ',');
+	buf_add(&words, text->data, text->size);
+	prompt_message_add("user", &words, out);
+	if (correction) {
+		buf_reset(&words);
+		buf_add_str(&words,
+			    "Your last answer can't be used. Answer with the rewritten text "
+			    "alone.");
+		correction_add(&correction->answer, &words, out);
+	}
+	buf_done(&words);
+	buf_add_str(out, "]}");
+	return buf_error(out);
+}
+
 static int buf_write(const char *data, size_t size, void *context)
 {
 	struct buf *out = context;

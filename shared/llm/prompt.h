@@ -67,6 +67,11 @@ WARN_UNUSED enum err prompt_generate(const struct prompt_round *round, uint32_t 
 				     size_t style_count, const struct prompt_correction *correction,
 				     struct buf *out);
 
+/* Appends the request for a second view of a text, of the project's `augment`. Errors as above. */
+WARN_UNUSED enum err prompt_augment(const struct prompt_round *round,
+				    const struct prompt_text *text,
+				    const struct prompt_correction *correction, struct buf *out);
+
 /* The answer's limit in tokens that a request for `count` demonstrations asks for. */
 uint32_t prompt_generate_tokens_max(const Freeal__Llm *llm, uint32_t count);
 

@@ -41,6 +41,10 @@ void prompt_answer_add(const char *name, const struct prompt_shape *shape, struc
 void prompt_correction_add(const Freeal__Project *project, const struct prompt_shape *shape,
 			   const char *reason, struct buf *out);
 
+/* A second view of the user's text: the same meaning in other words, by way of another language
+ * where the project names one. Only the last text is wanted, so that one request does it. */
+void prompt_augment_system_add(const Freeal__Project *project, struct buf *out);
+
 void prompt_generate_system_add(const Freeal__Project *project, struct buf *out);
 void prompt_generate_user_add(const Freeal__Project *project, uint32_t class_id, uint32_t count,
 			      const struct prompt_text *styles, size_t style_count,

@@ -1,6 +1,7 @@
 /* libs: freeal-annotator-lib */
 #include "base/limits.h"
 #include "llm/answer.h"
+#include "llm/answer_view.h"
 #include "llm/reply.h"
 
 #include <setjmp.h>
@@ -345,6 +346,34 @@ static void test_reply_error(void **state)
 	}
 }
 
+static void test_views(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *answer, *view, *reason;
+	} table[] = {
+	    {"  said otherwise\n", "said otherwise", ""},
+	    {"\"said otherwise\"", "said otherwise", ""},
+	    {"\"one\" and \"two\"", "\"one\" and \"two\"", ""},
+	    {" \n", NULL, "empty"},
+	    {"\"\"", NULL, "empty"},
+	    {"I can't praise it enough.", "I can't praise it enough.", ""},
+	    {"I'm sorry, but I can't help with that.", NULL, "refused"},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		size_t size;
+		const char *reason;
+		const char *view =
+		    answer_view(table[i].answer, strlen(table[i].answer), &size, &reason);
+		assert_string_equal(reason, table[i].reason);
+		assert_int_equal(view == NULL, table[i].view == NULL);
+		if (view) {
+			assert_int_equal(size, strlen(table[i].view));
+			assert_memory_equal(view, table[i].view, size);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +381,7 @@ int main(void)
 	    cmocka_unit_test(test_texts_table),	  cmocka_unit_test(test_texts_bounded),
 	    cmocka_unit_test(test_reply_table),	  cmocka_unit_test(test_reply_usage),
 	    cmocka_unit_test(test_reply_choices), cmocka_unit_test(test_reply_error),
+	    cmocka_unit_test(test_views),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
