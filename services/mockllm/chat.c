@@ -149,6 +149,9 @@ static void system_read(struct chat_request *r, struct chat_text t)
 	static const char candidates[] =
 	    "If you are not sure, name all labels that are possible, separated by commas.";
 	static const char reasoning[] = "end with a line \"Label: NAME\"";
+	static const char rewriting[] = "Rewrite the user's text";
+	if (t.size >= sizeof rewriting - 1 && memcmp(t.data, rewriting, sizeof rewriting - 1) == 0)
+		r->asks_rewriting = true;
 	if (memmem(t.data, t.size, candidates, sizeof candidates - 1))
 		r->asks_candidates = true;
 	if (memmem(t.data, t.size, reasoning, sizeof reasoning - 1))

@@ -60,6 +60,7 @@ struct chat_request {
 	size_t item_count;    /* 0: `text` is the one to label */
 	bool asks_candidates; /* every possible label where it is not sure */
 	bool asks_reasoning;  /* before a line with the label */
+	bool asks_rewriting;  /* of the text; no label is wanted */
 	size_t prompt_bytes;  /* of all messages' content */
 };
 

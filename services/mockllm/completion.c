@@ -117,7 +117,9 @@ static void call_answer(struct call *c, const struct mock *mock, struct outcome 
 	struct err_msg msg = {""};
 	struct reply_head head = {mock_mode(mock), c->number, c->request.model};
 	enum err e = ERR_OK;
-	c->kind = c->request.examples_wanted ? "demonstrations" : "label";
+	c->kind = c->request.examples_wanted  ? "demonstrations"
+		  : c->request.asks_rewriting ? "rewriting"
+					      : "label";
 	c->usage.prompt_tokens = reply_prompt_tokens(c->request.prompt_bytes);
 	reply_begin(&o->body, &head, &c->params);
 	for (uint32_t i = 0; !e && i < c->params.choices; i++)

@@ -230,6 +230,20 @@ static void reasoning_write(struct wording *w, const struct params *params)
 	w->reasoning_tokens = params->reasoning_tokens;
 }
 
+/* The text's words in another order: the last one first. */
+static void rewrite_write(struct wording *w, struct chat_text text)
+{
+	for (size_t end = text.size; end > 0;) {
+		size_t from = end;
+		while (from > 0 && text.data[from - 1] != ' ')
+			from--;
+		if (from < end && w->content.size > 0)
+			buf_add_char(&w->content, ' ');
+		buf_add(&w->content, text.data + from, end - from);
+		end = from > 0 ? from - 1 : 0;
+	}
+}
+
 enum err wording_write(struct wording *w, const struct mock *mock,
 		       const struct chat_request *request, const struct params *params,
 		       uint64_t draw, struct err_msg *msg)
@@ -240,6 +254,11 @@ enum err wording_write(struct wording *w, const struct mock *mock,
 	struct buf examples;
 	enum err e = ERR_OK;
 	buf_init(&examples, WORDING_BYTES_MAX);
+	if (request->asks_rewriting) {
+		rewrite_write(w, request->text);
+		buf_done(&examples);
+		return ERR_OK;
+	}
 	if (request->examples_wanted) {
 		e = mock_examples(mock, request, &examples, msg);
 		from.examples = buf_str(&examples);
