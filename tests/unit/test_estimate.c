@@ -59,8 +59,8 @@ static void test_steps(void **state)
 	assert_int_equal(e->row_count, 5);
 	assert_int_equal(e->rows[0].step, ESTIMATE_AUGMENT);
 	assert_int_equal(e->rows[0].asked, 800);
-	assert_true(e->rows[0].requests == 1600);
-	assert_true(near(e->rows[0].tokens_out, 1600 * 100));
+	assert_true(e->rows[0].requests == 800);
+	assert_true(near(e->rows[0].tokens_out, 800 * 100));
 	assert_int_equal(e->rows[1].step, ESTIMATE_GENERATE);
 	assert_true(e->rows[1].requests == 2);
 	assert_int_equal(e->rows[2].step, ESTIMATE_EMBED);
@@ -72,7 +72,7 @@ static void test_steps(void **state)
 	/* Two demonstrations are two messages and an answer more each. */
 	double more = e->rows[3].tokens_in / 1000 - e->rows[4].tokens_in / 250;
 	assert_true(near(more, 2 * (400 + 4) / 4.0 + 4 * 4));
-	assert_true(near(e->sum.requests, 1600 + 2 + 16 + 1000 + 250));
+	assert_true(near(e->sum.requests, 800 + 2 + 16 + 1000 + 250));
 	assert_false(e->sum.priced);
 	assert_true(e->rows[3].minutes < 0 && e->sum.minutes == 0);
 	world_done(&w);
