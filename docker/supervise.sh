@@ -71,11 +71,15 @@ child_wait()
 }
 
 # Sleeps $1 seconds, or until this script is told to stop. KILL, because a copy of this shell
-# that has not become `sleep` yet would take TERM for one of its own traps and forget it.
+# that has not become `sleep` yet would take TERM for one of its own traps and forget it; what
+# the shell says of that is nobody's concern.
 nap()
 {
 	child_start KILL sleep "$1"
-	child_wait
+	wait "$child" 2>/dev/null
+	wait "$child" 2>/dev/null
+	child=""
+	signalled=""
 }
 
 # Ends with the exit code $1, now or when it does not make Docker start everything again.
