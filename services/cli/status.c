@@ -63,12 +63,45 @@ static void print_state(const json_t *status, bool running, struct buf *out)
 	buf_done(&alarm);
 }
 
+static double usd_of(const json_t *amount)
+{
+	return json_number_value(json_object_get(amount, "usd"));
+}
+
+static json_int_t count_of(const json_t *amount, const char *key)
+{
+	return json_integer_value(json_object_get(amount, key));
+}
+
+/* What is left of the budget is not its rest: what is in flight may cost as much as is reserved. */
+static void print_spend(const json_t *status, struct buf *out)
+{
+	const json_t *spend = json_object_get(status, "spend");
+	const json_t *limit = json_object_get(spend, "limit");
+	const json_t *usd = json_object_get(limit, "usd");
+	if (json_is_number(usd))
+		buf_printf(out, "  budget: $%.4f spent, $%.4f reserved, $%.4f lost, of $%.4f\n",
+			   usd_of(spend), usd_of(json_object_get(spend, "reserved")),
+			   usd_of(json_object_get(spend, "lost")), json_number_value(usd));
+	static const char *const counts[] = {"tokens", "requests"};
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		if (!json_is_integer(json_object_get(limit, counts[i])))
+			continue;
+		buf_printf(out, "  budget: %lld %s spent, %lld reserved, %lld lost, of %lld\n",
+			   (long long)count_of(spend, counts[i]), counts[i],
+			   (long long)count_of(json_object_get(spend, "reserved"), counts[i]),
+			   (long long)count_of(json_object_get(spend, "lost"), counts[i]),
+			   (long long)count_of(limit, counts[i]));
+	}
+}
+
 static void status_print(const json_t *status, bool running)
 {
 	struct buf text;
 	buf_init(&text, STATUS_BYTES_MAX);
 	progress_block(status, STATUS_WIDTH, &text);
 	print_cache(status, &text);
+	print_spend(status, &text);
 	print_state(status, running, &text);
 	(void)fputs(buf_str(&text), stdout);
 	buf_done(&text);

@@ -32,7 +32,7 @@ def measure(folder, url, seed, candidates, tests):
     return {
         "labels": gold["accuracy"],
         "test": harness.share(a == b for a, b in zip(predicted, tests)),
-        "requests": run.report["requests"],
+        "requests": run.report["usage"]["requests"],
         "sets": harness.share("llm_candidates" in row for row in run.labels),
         "chosen": gold["candidates"]["correct"] if candidates else None,
         "hold": gold["candidates_hold_gold"]["correct"] if candidates else None,
