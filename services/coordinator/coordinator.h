@@ -25,6 +25,7 @@
 #include "coordinator/holders.h"
 #include "coordinator/inbox.h"
 #include "coordinator/label.h"
+#include "coordinator/late.h"
 #include "coordinator/lease.h"
 #include "coordinator/peer.h"
 #include "coordinator/reserve.h"
@@ -124,6 +125,7 @@ struct coordinator {
 	Freeal__Pool *pool;	     /* of state.pool_version; NULL */
 	struct folder_writer *model; /* the model that is being pulled; NULL */
 
+	struct late late;
 	struct ack *acks;
 	size_t ack_count, ack_capacity;
 	Freeal__KeptRecord kept; /* totals of the kept replies */

@@ -243,7 +243,8 @@ static void late_take(struct coordinator *c, const Freeal__Result *result)
 			       &freeal__label_event__descriptor, &event);
 	if (e && e != ERR_NOT_FOUND)
 		coordinator_fatal(c, e, "label event");
-	if (!e && event->attempt != result->attempt) {
+	if (!e && event->attempt != result->attempt &&
+	    late_first(&c->late, result->name, result->attempt)) {
 		const Freeal__Usage *usage = result->annotate->usage;
 		usage_count(c, usage);
 		if (c->state.phase == FREEAL__PHASE__ANNOTATE_PHASE &&

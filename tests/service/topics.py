@@ -26,9 +26,9 @@ def samples(count, seed=1):
 
 
 def task_text(url, rounds="[{shots: 6}, {relabel: 0.3, shots: 6}]", concurrency=16, model="{type: ngram}",
-              llm=""):
+              llm="", more=""):
     llm = (f", concurrency: {concurrency}" if concurrency else "") + (llm and ", " + llm)
     labels = "\n".join(f"  - {{name: {name}, keywords: [{', '.join(KEYWORDS[name])}]}}" for name in LABELS)
     return (f"task: topics\nlabels:\n{labels}\ninput: {{text: text, id: id, gold: label}}\n"
             f"llm: {{url: {url}, model: freeal-mockllm-offline{llm}}}\n"
-            f"model: {model}\nrounds: {rounds}\npool: 30\nseed: 3\n")
+            f"model: {model}\nrounds: {rounds}\npool: 30\nseed: 3\n{more}")
