@@ -27,6 +27,7 @@ LATENCY_SECONDS = 1
 IN_FLIGHT = {"rate": 64, "latency": 1000, "limit": 64}  # of each annotator
 PEER_IN_FLIGHT = {"openai": [8, 32], "autolabel": [1], "aiohttp": [8]}  # the best one counts
 WARM_SECONDS = 4
+FIND_SECONDS = 10  # until the annotator has found out by trying how many in flight are best
 REQUESTS_PER_MINUTE = 600
 LIMIT_ANNOTATORS = 3
 WANTED = {"openai": ("50", "1/80"), "autolabel": ("50", "1/60"), "aiohttp": ("1.5", "1/2")}
@@ -122,10 +123,10 @@ def rate_part(folder, table, options):
 def latency_part(folder, table, options):
     in_flight = IN_FLIGHT["latency"]
     seconds = options.seconds or 15
-    found = Input(folder, min(options.samples, 5 * in_flight + 3 * in_flight * int(seconds)))
+    found = Input(folder, min(options.samples, 12 * in_flight + 3 * in_flight * int(seconds)))
     with fixed_llm.serve(folder, found.labels[0], LATENCY_SECONDS) as url:
         with annotating(folder, found.task(url, concurrency=in_flight), in_flight) as system:
-            time.sleep(WARM_SECONDS)
+            time.sleep(FIND_SECONDS)
             rate, cpu, _ = window(system, seconds)
             memory = process_use.rss_mib(system.annotators[0].pid)
         peer = max(llm_peer.run(kind, url, folder / "prompts.json", in_flight, seconds, folder / f"{kind}.log")[0]
