@@ -37,7 +37,7 @@ static enum err config_parse(struct config *c, int argc, char **argv, bool *ret_
 	     .min = 1,
 	     .max = 4096,
 	     .arg = "N",
-	     .help = "requests in flight at most; the task's llm.concurrency may be lower"},
+	     .help = "requests in flight at most; the endpoints' own concurrency may be lower"},
 	    {.name = "probe-ms",
 	     .env = "FREEAL_PROBE_MS",
 	     .type = OPTION_INT,
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 	struct config c = {
 	    .service = SERVICE_INIT("freeal-annotator",
 				    "Asks the LLM for labels on behalf of a freeal coordinator."),
-	    .concurrency = 256,
+	    .concurrency = 1024,
 	    .probe_ms = 30000,
 	    .batch_poll_ms = 5000,
 	};

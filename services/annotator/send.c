@@ -112,9 +112,12 @@ static uint64_t tokens_max(const struct annotator *a, const struct call *call)
 		const Freeal__Llm *llm = llm_of(a, call->asks[i]);
 		const Freeal__Work *work = call->asks[i]->work;
 		bool generate = work->order_case == FREEAL__WORK__ORDER_GENERATE;
-		sum += generate ? prompt_generate_tokens_max(llm, work->generate->count)
-				: llm->max_tokens;
-		sum += llm->reasoning || *llm->effort ? llm->reasoning_tokens : 0;
+		uint64_t tokens = generate ? prompt_generate_tokens_max(llm, work->generate->count)
+					   : llm->max_tokens;
+		tokens += llm->reasoning || *llm->effort ? llm->reasoning_tokens : 0;
+		bool several = work->order_case == FREEAL__WORK__ORDER_ANNOTATE &&
+			       llm->samples > 1 && !call->lane->dialect.no_n;
+		sum += several ? tokens * llm->samples : tokens;
 	}
 	return sum;
 }
