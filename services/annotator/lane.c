@@ -120,17 +120,6 @@ static void hint_write(char *out, size_t size, const Freeal__Endpoint *endpoint,
 		(void)snprintf(out, size, "no request goes through (%s)", reason);
 }
 
-/* Some servers repeat the key that they refuse. */
-static bool key_repeated(const Freeal__Endpoint *endpoint, const char *words)
-{
-	char line[API_KEY_LINE_BYTES];
-	if (api_key_line(endpoint->key_env, endpoint->key_file, true, line))
-		return false;
-	bool repeated = strstr(words, strchr(line, ' ') + 1) != NULL;
-	explicit_bzero(line, sizeof line);
-	return repeated;
-}
-
 void lane_blocked_write(struct lane *l, const char *reason, uint32_t status,
 			const struct reply_error *error, const char *detail)
 {
@@ -138,7 +127,7 @@ void lane_blocked_write(struct lane *l, const char *reason, uint32_t status,
 	char hint[BLOCKED_BYTES_MAX / 2];
 	char what[BLOCKED_BYTES_MAX / 2] = "";
 	const char *words = *error->message ? error->message : detail;
-	if (key_repeated(endpoint, words))
+	if (api_key_repeated(endpoint->key_env, endpoint->key_file, words))
 		words = "";
 	if (status)
 		(void)snprintf(what, sizeof what, "HTTP %u%s%.200s", status, *words ? ": " : "",

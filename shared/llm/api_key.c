@@ -47,3 +47,14 @@ enum err api_key_line(const char *key_env, const char *key_file, bool own_header
 	explicit_bzero(key, sizeof key);
 	return e;
 }
+
+bool api_key_repeated(const char *key_env, const char *key_file, const char *words)
+{
+	char line[API_KEY_LINE_BYTES];
+	bool keyed = (key_env && *key_env) || (key_file && *key_file);
+	if (!keyed || api_key_line(key_env, key_file, true, line))
+		return false;
+	bool repeated = strstr(words, strchr(line, ' ') + 1) != NULL;
+	explicit_bzero(line, sizeof line);
+	return repeated;
+}

@@ -21,4 +21,7 @@
 WARN_UNUSED enum err api_key_line(const char *key_env, const char *key_file, bool own_header,
 				  char ret_line[API_KEY_LINE_BYTES]);
 
+/* Whether the key stands in `words`: some servers repeat the one that they refuse. */
+bool api_key_repeated(const char *key_env, const char *key_file, const char *words);
+
 #endif

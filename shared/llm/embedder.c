@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rng.h"
+#include "llm/api_key.h"
 #include "llm/client.h"
 #include "llm/embedding.h"
 #include "llm/price.h"
@@ -178,10 +179,8 @@ static void on_done(void *context, void *cookie, const struct client_reply *repl
 	char detail[256];
 	(void)snprintf(detail, sizeof detail, "HTTP %u %.200s", reply->status,
 		       *error.message ? error.message : reply->error);
-	const char *key = e->settings->endpoint->key_env;
-	key = *key ? getenv(key) : NULL;
-	/* Some servers repeat the key that they refuse. */
-	if (key && *key && strstr(detail, key))
+	const Freeal__Endpoint *endpoint = e->settings->endpoint;
+	if (api_key_repeated(endpoint->key_env, endpoint->key_file, detail))
 		(void)snprintf(detail, sizeof detail, "HTTP %u", reply->status);
 	bool certificate = reply->transfer == TRANSFER_CERTIFICATE;
 	if (certificate || reply->transfer == TRANSFER_URL || is_settings(reply->status) ||
