@@ -23,8 +23,7 @@ static const char *blocked_reason(struct coordinator *c)
 
 static bool phase_asks(Freeal__Phase phase)
 {
-	return phase == FREEAL__PHASE__GENERATE_PHASE || phase == FREEAL__PHASE__AUGMENT_PHASE ||
-	       phase == FREEAL__PHASE__ANNOTATE_PHASE;
+	return dispatch_role(phase) == FREEAL__ROLE__ANNOTATOR;
 }
 
 /* Whose work it is now while none of them is there; NULL: nobody is missing. TRAIN and EMBED
