@@ -294,6 +294,10 @@ enum err audit_rounds(struct audit_run *r)
 	r->used.tokens_in += r->counters->late_tokens_in;
 	r->used.tokens_out += r->counters->late_tokens_out;
 	r->used.nano_usd += r->counters->late_nano_usd;
+	r->used.requests += r->counters->untold_requests;
+	r->used.tokens_in += r->counters->untold_tokens_in;
+	r->used.tokens_out += r->counters->untold_tokens_out;
+	r->used.nano_usd += r->counters->untold_nano_usd;
 	usage_compare(r, "events, results and late answers", &r->used);
 	audit_note(&r->audit, 7,
 		   "%llu requests, %llu of them too late, %llu duplicates, %llu leases expired",

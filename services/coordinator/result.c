@@ -32,6 +32,18 @@ static void usage_count(struct coordinator *c, const Freeal__Usage *usage)
 	c->round.usage->tokens_reasoning += usage->tokens_reasoning;
 }
 
+/* Usage that is stored in the counters alone. */
+static void usage_count_untold(struct coordinator *c, const Freeal__Usage *usage)
+{
+	if (!usage)
+		return;
+	usage_count(c, usage);
+	c->counters.untold_requests += usage->requests;
+	c->counters.untold_tokens_in += usage->tokens_in;
+	c->counters.untold_tokens_out += usage->tokens_out;
+	c->counters.untold_nano_usd += usage->nano_usd;
+}
+
 /* Another set of candidates is another label, also where it is the same set. */
 static void label_change(struct coordinator *c, uint64_t sample_no,
 			 const Freeal__Annotation *annotation)
@@ -101,7 +113,7 @@ void result_settle(struct coordinator *c, uint64_t index, const Freeal__Result *
 	if (result->body_case == FREEAL__RESULT__BODY_GENERATE)
 		usage_count(c, result->generate->usage);
 	if (result->body_case == FREEAL__RESULT__BODY_AUGMENT)
-		usage_count(c, result->augment->usage);
+		usage_count_untold(c, result->augment->usage);
 }
 
 /* The second view of a sample; where there is none, that it was asked for. */
@@ -128,7 +140,7 @@ static void augment_take(struct coordinator *c, uint64_t index, const Freeal__Re
 	}
 	(void)agenda_settle(c->agenda, index);
 	lease_remove(c->leases, index);
-	usage_count(c, augment->usage);
+	usage_count_untold(c, augment->usage);
 }
 
 void result_give_up(struct coordinator *c, uint64_t index, const char *reason)
@@ -275,7 +287,7 @@ void result_take(struct coordinator *c, uint32_t peer, const Freeal__Result *res
 		coordinator_ack(c, to, result->name, result->attempt);
 		return;
 	}
-	usage_count(c, result->usage);
+	usage_count_untold(c, result->usage);
 	if (result->error[0] != '\0') {
 		/* Of an older lease: somebody else has the work now. */
 		const struct lease *lease = lease_find(c->leases, index);

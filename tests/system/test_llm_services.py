@@ -1,10 +1,11 @@
 """What an LLM's server does beside labels: sentence vectors and second views of the texts."""
 import json
 import pathlib
+import subprocess
 import sys
 import unittest
 
-from run_case import Case
+from run_case import BIN, Case
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "service"))
 from topics import samples  # noqa: E402
@@ -17,6 +18,9 @@ class Services(Case):
         task.write_text(task.read_text() + extra.replace("URL", mock.url))
         self.run_to_end(task, self.write_input(rows), out)
         report = json.loads((self.path / out / "report.json").read_text())
+        audit = subprocess.run([BIN / "freeal", "doctor", "--audit", "--project", self.path / out / ".freeal"],
+                               capture_output=True, encoding="utf-8")
+        self.assertEqual(audit.returncode, 0, audit.stdout + audit.stderr)
         return self.labels(out), report
 
     def test_vectors_of_an_embeddings_endpoint(self):
