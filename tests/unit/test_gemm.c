@@ -12,7 +12,13 @@
 
 #include <cmocka.h>
 
-enum { ENGINES_MAX = 3, TEAM_MAX = 3, GAP = 3 }; /* GAP: columns between a row and the next */
+enum {
+	ENGINES_MAX = 3,
+	TEAM_MAX = 3,
+	GAP = 3,	    /* columns between a row and the next */
+	BLOCKS_ROWS = 1100, /* of a worker: more than any engine takes at once */
+	ROWS_MAX = BLOCKS_ROWS * TEAM_MAX,
+};
 
 static size_t engines(const struct gemm_engine *ret[ENGINES_MAX])
 {
@@ -67,8 +73,8 @@ struct product {
 
 struct seen {
 	const struct matrix *c;
-	unsigned char rows[2048]; /* how often each came; a row is its worker's alone */
-	float firsts[2048];	  /* its first element at that time */
+	unsigned char rows[ROWS_MAX]; /* how often each came; a row is its worker's alone */
+	float firsts[ROWS_MAX];	      /* its first element at that time */
 };
 
 static void see_rows(void *context, size_t worker, size_t row_first, size_t row_count)
@@ -181,10 +187,11 @@ static void test_products(void **state)
 			for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 				check_sizes(g, sizes[i][0], sizes[i][1], sizes[i][2], &rng);
 			/* Several calls of the epilogue for each worker. */
+			assert_true(all[e]->epilogue_rows < BLOCKS_ROWS);
 			check_product(g,
 				      &(struct product){.has_epilogue = true,
 							.transpose_b = true,
-							.rows = 1755,
+							.rows = BLOCKS_ROWS * size,
 							.columns = 33,
 							.depth = 19},
 				      &rng);

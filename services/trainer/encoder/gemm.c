@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	GRAIN = 8, /* rows or columns that the kernels take at once */
-	/* Rows between two calls of an epilogue: fewer would leave more of C in the cache and cost
-	 * more than that in packing B once for each of them. */
-	EPILOGUE_ROWS = 256,
-};
+enum { GRAIN = 8 }; /* rows or columns that the kernels take at once */
 
 struct gemm {
 	struct team *team;
@@ -138,7 +133,8 @@ static void work(void *context, size_t worker, size_t worker_count)
 			run_rows(run->g, worker, call, first, count);
 		return;
 	}
-	size_t block_count = (count + EPILOGUE_ROWS - 1) / EPILOGUE_ROWS;
+	size_t block_rows_max = run->g->engine->epilogue_rows;
+	size_t block_count = (count + block_rows_max - 1) / block_rows_max;
 	for (size_t i = 0; i < block_count; i++) {
 		size_t block_first, block_rows;
 		team_share(count, GRAIN, i, block_count, &block_first, &block_rows);

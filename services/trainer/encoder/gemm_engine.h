@@ -8,6 +8,9 @@
 
 struct gemm_engine {
 	enum precision precision;
+	/* Rows between two calls of an epilogue, about: with fewer, more of C is in the cache and B
+	 * is packed more often. */
+	size_t epilogue_rows;
 	const char *(*name)(void);
 	/* What workers 0 .. worker_count-1 need to run products at the same time. */
 	enum err (*open)(size_t worker_count, void **ret_state, struct err_msg *msg);

@@ -111,8 +111,12 @@ static const char *name_fp32(void)
 
 static const char *name_bf16(void)
 {
-	return has(dnnl_cpu_isa_avx512_core_amx) ? "oneDNN bf16 (AMX)"
-						 : "oneDNN bf16 (AVX512-BF16)";
+	return "oneDNN bf16 (AVX512-BF16)";
+}
+
+static const char *name_amx(void)
+{
+	return "oneDNN bf16 (AMX)";
 }
 
 /* `rows` x `columns`, or lying in memory the other way round. */
@@ -277,11 +281,13 @@ static void run(void *state, size_t worker, const struct gemm_call *call)
 }
 
 /* OpenBLAS is as fast on processors without AVX-512. Without AVX512-BF16 oneDNN computes bf16
- * more slowly than fp32. */
+ * more slowly than fp32. AMX multiplies so fast that packing counts for more than the cache:
+ * a step of RoBERTa-base took 5 % less time with four times the rows. */
 const struct gemm_engine *gemm_onednn(enum precision precision)
 {
 	static const struct gemm_engine full = {
 	    .precision = PRECISION_FP32,
+	    .epilogue_rows = 256,
 	    .name = name_fp32,
 	    .open = open_fp32,
 	    .close = close_state,
@@ -289,13 +295,24 @@ const struct gemm_engine *gemm_onednn(enum precision precision)
 	};
 	static const struct gemm_engine half = {
 	    .precision = PRECISION_BF16,
+	    .epilogue_rows = 256,
 	    .name = name_bf16,
+	    .open = open_bf16,
+	    .close = close_state,
+	    .run = run,
+	};
+	static const struct gemm_engine amx = {
+	    .precision = PRECISION_BF16,
+	    .epilogue_rows = 1024,
+	    .name = name_amx,
 	    .open = open_bf16,
 	    .close = close_state,
 	    .run = run,
 	};
 	if (precision == PRECISION_FP32)
 		return has(dnnl_cpu_isa_avx512_core) ? &full : NULL;
+	if (has(dnnl_cpu_isa_avx512_core_amx))
+		return &amx;
 	return has(dnnl_cpu_isa_avx512_core_bf16) ? &half : NULL;
 }
 

@@ -35,6 +35,7 @@ const struct gemm_engine *gemm_openblas(enum precision precision)
 {
 	static const struct gemm_engine engine = {
 	    .precision = PRECISION_FP32,
+	    .epilogue_rows = 256,
 	    .name = name,
 	    .open = open_state,
 	    .close = close_state,
