@@ -345,7 +345,7 @@ void batch_done(void *context, void *cookie, const struct client_reply *reply)
 			    .code = error.code,
 			    .retry_after_ms = reply->retry_after_ms,
 			    .malformed = unread};
-	struct judgement judged = throttle_judge(&o);
+	struct judgement judged = judgement_of(&o);
 	bool refused = success && j->state == BATCH_CLOSES && j->lane->throttle.blocked;
 	uint64_t delay_ms = refused ? 0
 				    : throttle_note(&j->lane->throttle, &judged, &o, j->tries,

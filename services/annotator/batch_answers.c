@@ -51,7 +51,7 @@ static void line_failed(struct annotator *a, struct batch_job *j, struct ask *as
 	struct outcome o = {.status = answer->status, .code = error.code};
 	struct judgement judged = {VERDICT_RETRY, *answer->error ? answer->error : "no_answer"};
 	if (answer->status)
-		judged = throttle_judge(&o);
+		judged = judgement_of(&o);
 	m.reason = judged.reason;
 	m.size = strlen(error.message);
 	if (judged.verdict == VERDICT_UNUSABLE) {

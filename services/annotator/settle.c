@@ -378,7 +378,7 @@ void annotator_done(void *context, void *cookie, const struct client_reply *repl
 	    .retry_after_ms = reply->retry_after_ms,
 	    .malformed = success && strcmp(at.answer.reason, "malformed") == 0,
 	};
-	at.judgement = throttle_judge(&at.outcome);
+	at.judgement = judgement_of(&at.outcome);
 	at.words = *at.error.message ? at.error.message : reply->error;
 	usage_add(&at, a->now_ms);
 	log_debug("reply", "status=%u verdict=%d reason=%s ms=%llu", at.outcome.status,

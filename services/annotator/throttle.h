@@ -2,7 +2,7 @@
  * When to send, when to wait and when to give up: pure decisions about one LLM
  * endpoint. Time and randomness come in as arguments.
  *
- * What came of a request is judged on its own (throttle_judge); what it means for
+ * What came of a request is judged on its own (llm/judgement.h); what it means for
  * the requests after it is kept in struct throttle:
  *  - 429, and 503 with Retry-After, pause the whole endpoint and halve its window of
  *    requests in flight, which otherwise follows the latency (window.h);
@@ -20,44 +20,10 @@
 #include "annotator/window.h"
 #include "base/err.h"
 #include "base/rng.h"
-#include "llm/client.h"
+#include "llm/judgement.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define RETRY_MS_MIN 250u
-#define RETRY_MS_MAX 60000u
-
-/* What came of one request. */
-struct outcome {
-	enum transfer transfer;
-	uint32_t status;  /* HTTP; 0 unless TRANSFER_DONE */
-	const char *code; /* error.code, or error.type, of the body; "" where there is none */
-	uint64_t retry_after_ms; /* as the server asked, unclamped; or RETRY_AFTER_NONE */
-	bool malformed;		 /* status 200, but no reply could be read from the body */
-};
-
-enum verdict {
-	VERDICT_ANSWER,	 /* read the reply */
-	VERDICT_RETRY,	 /* send it again, a failure of this request alone */
-	VERDICT_PAUSE,	 /* send it again; the endpoint wants fewer requests. Costs no try */
-	VERDICT_BLOCK,	 /* a person has to do something first. Costs no try */
-	VERDICT_UNUSABLE /* this request will never be answered; `reason` is the annotation's */
-};
-
-struct judgement {
-	enum verdict verdict;
-	const char *reason; /* static; a word for people and annotations, "" for an answer */
-};
-
-struct judgement throttle_judge(const struct outcome *o);
-
-/*
- * How long to wait before try `tries` + 1: `retry_after_ms` clamped to
- * RETRY_MS_MIN .. RETRY_MS_MAX and up to a tenth more, or without one
- * RETRY_MS_MIN * 2^tries of which a random half is left out; never above RETRY_MS_MAX.
- */
-uint64_t retry_delay_ms(uint32_t tries, uint64_t retry_after_ms, struct rng *rng);
 
 struct throttle {
 	struct window window; /* requests that may be in flight */

@@ -6,8 +6,10 @@
 #include "llm/api_key.h"
 #include "llm/client.h"
 #include "llm/embedding.h"
+#include "llm/judgement.h"
 #include "llm/price.h"
 #include "llm/reply.h"
+#include "llm/retry_delay.h"
 #include "wire/frame.h"
 
 #include <assert.h>
@@ -19,8 +21,6 @@
 #define IN_FLIGHT_DEFAULT 8u
 #define IN_FLIGHT_MAX 64u
 #define TRIES_MAX 8u
-#define RETRY_MS_FIRST 250u
-#define RETRY_MS_MAX 60000u
 #define CANCEL_LOOK_MS 200u
 #define BATCH_DEFAULT 64u
 #define TEXT_BYTES_MAX 32768u /* more no model reads */
@@ -103,25 +103,18 @@ static void batch_halve(struct batch *b, const char *detail)
 	free(b);
 }
 
-static void batch_retry(struct batch *b, const struct client_reply *reply, const char *detail)
+/* When it will be sent again; 0: given up. */
+static uint64_t batch_retry(struct batch *b, const struct client_reply *reply, const char *detail)
 {
 	struct embedder *e = b->embedder;
 	if (++b->tries > TRIES_MAX) {
 		fail(e, ERR_IO, "given up after several tries", detail);
 		free(b);
-		return;
+		return 0;
 	}
-	uint64_t delay_ms = (uint64_t)RETRY_MS_FIRST << b->tries;
-	if (reply->retry_after_ms != RETRY_AFTER_NONE && reply->retry_after_ms > delay_ms)
-		delay_ms = reply->retry_after_ms;
-	if (delay_ms > RETRY_MS_MAX)
-		delay_ms = RETRY_MS_MAX;
-	delay_ms += (uint64_t)((double)delay_ms * 0.25 * rng_double(&e->rng));
-	uint64_t due_ms = clock_mono_ms(&e->clock) + delay_ms;
-	/* Who is told to slow down sends nothing else meanwhile. */
-	if (reply->status == 429 && due_ms > e->next_ms)
-		e->next_ms = due_ms;
-	batch_wait(b, due_ms);
+	batch_wait(b, clock_mono_ms(&e->clock) +
+			  retry_delay_ms(b->tries, reply->retry_after_ms, &e->rng));
+	return b->due_ms;
 }
 
 static void batch_take(struct batch *b, const struct client_reply *reply)
@@ -131,7 +124,7 @@ static void batch_take(struct batch *b, const struct client_reply *reply)
 	if (e->dimensions == 0) {
 		e->dimensions = embedding_reply_dimensions(reply->body, reply->body_size);
 		if (e->dimensions == 0) {
-			batch_retry(b, reply, "a reply without vectors");
+			(void)batch_retry(b, reply, "a reply without vectors");
 			return;
 		}
 		e->left -= b->count;
@@ -143,7 +136,7 @@ static void batch_take(struct batch *b, const struct client_reply *reply)
 	e->usage.tokens_in += tokens;
 	e->usage.nano_usd += price_nano_usd(e->settings->endpoint, tokens, 0, 0);
 	if (code) {
-		batch_retry(b, reply, "a reply without the right vectors");
+		(void)batch_retry(b, reply, "a reply without the right vectors");
 		return;
 	}
 	e->left -= b->count;
@@ -158,10 +151,15 @@ static void batch_landed(struct embedder *e, const struct batch *b)
 	e->flying[at] = e->flying[--e->in_flight];
 }
 
-static bool is_settings(uint32_t status)
+/* What the server said, for people; "" where it repeats the key. */
+static void reply_detail(const struct embedder *e, const struct client_reply *reply,
+			 const struct reply_error *error, char *ret, size_t size)
 {
-	return status == 401 || status == 402 || status == 403 || status == 404 || status == 405 ||
-	       status / 100 == 3;
+	const Freeal__Endpoint *endpoint = e->settings->endpoint;
+	(void)snprintf(ret, size, "HTTP %u %.200s", reply->status,
+		       *error->message ? error->message : reply->error);
+	if (api_key_repeated(endpoint->key_env, endpoint->key_file, ret))
+		(void)snprintf(ret, size, "HTTP %u", reply->status);
 }
 
 static void on_done(void *context, void *cookie, const struct client_reply *reply)
@@ -169,29 +167,37 @@ static void on_done(void *context, void *cookie, const struct client_reply *repl
 	struct embedder *e = context;
 	struct batch *b = cookie;
 	struct reply_error error = {0};
-	batch_landed(e, b);
-	if (reply->transfer == TRANSFER_DONE && reply->status / 100 == 2) {
-		batch_take(b, reply);
-		return;
-	}
-	if (reply->transfer == TRANSFER_DONE)
-		reply_error_parse(reply->body, reply->body_size, &error);
 	char detail[256];
-	(void)snprintf(detail, sizeof detail, "HTTP %u %.200s", reply->status,
-		       *error.message ? error.message : reply->error);
-	const Freeal__Endpoint *endpoint = e->settings->endpoint;
-	if (api_key_repeated(endpoint->key_env, endpoint->key_file, detail))
-		(void)snprintf(detail, sizeof detail, "HTTP %u", reply->status);
-	bool certificate = reply->transfer == TRANSFER_CERTIFICATE;
-	if (certificate || reply->transfer == TRANSFER_URL || is_settings(reply->status) ||
-	    strcmp(error.code, "insufficient_quota") == 0) {
+	uint64_t due_ms;
+	batch_landed(e, b);
+	if (reply->transfer == TRANSFER_DONE && reply->status / 100 != 2)
+		reply_error_parse(reply->body, reply->body_size, &error);
+	struct outcome outcome = {.transfer = reply->transfer,
+				  .status = reply->status,
+				  .code = error.code,
+				  .retry_after_ms = reply->retry_after_ms};
+	reply_detail(e, reply, &error, detail, sizeof detail);
+	switch (judgement_of(&outcome).verdict) {
+	case VERDICT_ANSWER:
+		batch_take(b, reply);
+		break;
+	case VERDICT_BLOCK:
 		fail(e, ERR_INVALID, "the server refuses; check its url, model, key and credit",
-		     certificate ? "its certificate is not valid" : detail);
+		     reply->transfer == TRANSFER_CERTIFICATE ? "its certificate is not valid"
+							     : detail);
 		free(b);
-	} else if (reply->status == 400 || reply->status == 413 || reply->status == 422) {
+		break;
+	case VERDICT_UNUSABLE:
 		batch_halve(b, detail);
-	} else {
-		batch_retry(b, reply, detail);
+		break;
+	case VERDICT_PAUSE:
+		/* Who is told to slow down sends nothing else meanwhile. */
+		due_ms = batch_retry(b, reply, detail);
+		e->next_ms = due_ms > e->next_ms ? due_ms : e->next_ms;
+		break;
+	case VERDICT_RETRY:
+		(void)batch_retry(b, reply, detail);
+		break;
 	}
 }
 

@@ -1,6 +1,8 @@
 /* libs: freeal-annotator-lib */
 #include "annotator/throttle.h"
 
+#include "llm/retry_delay.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,136 +17,12 @@ static struct outcome outcome_status(uint32_t status, const char *code)
 	return (struct outcome){.status = status, .code = code, .retry_after_ms = RETRY_AFTER_NONE};
 }
 
-static void test_judge_status(void **state)
-{
-	(void)state;
-	static const struct {
-		uint32_t status;
-		const char *code;
-		enum verdict verdict;
-		const char *reason;
-	} rows[] = {
-	    {200, "", VERDICT_ANSWER, ""},
-	    {201, "", VERDICT_ANSWER, ""},
-	    {301, "", VERDICT_BLOCK, "url"},
-	    {307, "", VERDICT_BLOCK, "url"},
-	    {400, "", VERDICT_UNUSABLE, "rejected"},
-	    {400, "content_filter", VERDICT_UNUSABLE, "refused"},
-	    {400, "model_not_found", VERDICT_BLOCK, "settings"},
-	    {400, "unsupported_parameter", VERDICT_BLOCK, "settings"},
-	    {401, "invalid_api_key", VERDICT_BLOCK, "key_refused"},
-	    {402, "", VERDICT_BLOCK, "no_credit"},
-	    {403, "", VERDICT_BLOCK, "forbidden"},
-	    {404, "model_not_found", VERDICT_BLOCK, "not_found"},
-	    {405, "", VERDICT_BLOCK, "url"},
-	    {408, "", VERDICT_RETRY, "server_error"},
-	    {413, "", VERDICT_UNUSABLE, "rejected"},
-	    {422, "", VERDICT_UNUSABLE, "rejected"},
-	    {429, "", VERDICT_PAUSE, "rate_limit"},
-	    {429, "rate_limit_exceeded", VERDICT_PAUSE, "rate_limit"},
-	    {429, "insufficient_quota", VERDICT_BLOCK, "no_credit"},
-	    {500, "", VERDICT_RETRY, "server_error"},
-	    {502, "", VERDICT_RETRY, "server_error"},
-	    {503, "", VERDICT_RETRY, "server_error"},
-	    {504, "", VERDICT_RETRY, "server_error"},
-	    {529, "", VERDICT_RETRY, "server_error"},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct outcome o = outcome_status(rows[i].status, rows[i].code);
-		struct judgement j = throttle_judge(&o);
-		if (j.verdict != rows[i].verdict || strcmp(j.reason, rows[i].reason) != 0)
-			fail_msg("status %u %s: verdict %d %s", rows[i].status, rows[i].code,
-				 (int)j.verdict, j.reason);
-	}
-}
-
-static void test_judge_transfer(void **state)
-{
-	(void)state;
-	static const struct {
-		enum transfer transfer;
-		enum verdict verdict;
-	} rows[] = {
-	    {TRANSFER_UNREACHABLE, VERDICT_RETRY}, {TRANSFER_TIMEOUT, VERDICT_RETRY},
-	    {TRANSFER_TOO_LARGE, VERDICT_RETRY},   {TRANSFER_CERTIFICATE, VERDICT_BLOCK},
-	    {TRANSFER_URL, VERDICT_BLOCK},	   {TRANSFER_NO_KEY, VERDICT_BLOCK},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct outcome o = outcome_status(0, "");
-		o.transfer = rows[i].transfer;
-		assert_int_equal(throttle_judge(&o).verdict, rows[i].verdict);
-	}
-	struct outcome o = outcome_status(200, "");
-	o.malformed = true;
-	assert_int_equal(throttle_judge(&o).verdict, VERDICT_RETRY);
-	o = outcome_status(503, "");
-	o.retry_after_ms = 2000;
-	assert_int_equal(throttle_judge(&o).verdict, VERDICT_PAUSE);
-}
-
-static void test_retry_after(void **state)
-{
-	(void)state;
-	/* 1994-11-06 08:49:07 UTC, half a minute before the date of RFC 9110's examples. */
-	const uint64_t wall_ms = (uint64_t)784111747 * 1000;
-	static const struct {
-		const char *value;
-		uint64_t ms;
-	} rows[] = {
-	    {"2", 2000},
-	    {" 2 ", 2000},
-	    {"0", 0},
-	    {"1.5", 1500},
-	    {"Sun, 06 Nov 1994 08:49:37 GMT", 30000},
-	    {"Sunday, 06-Nov-94 08:49:37 GMT", 30000},
-	    {"Sun Nov  6 08:49:37 1994", 30000},
-	    {"Sun, 06 Nov 1994 08:48:37 GMT", 0},
-	    {"-5", RETRY_AFTER_NONE},
-	    {"", RETRY_AFTER_NONE},
-	    {"soon", RETRY_AFTER_NONE},
-	    {"2 seconds", RETRY_AFTER_NONE},
-	    {"Sun, 06 Nov", RETRY_AFTER_NONE},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		uint64_t ms = retry_after_parse(rows[i].value, wall_ms);
-		if (ms != rows[i].ms)
-			fail_msg("\"%s\": %llu", rows[i].value, (unsigned long long)ms);
-	}
-	assert_true(retry_after_parse("1000000000", wall_ms) >= RETRY_MS_MAX);
-	assert_true(retry_after_parse("99999999999999999999999999999999", wall_ms) >= RETRY_MS_MAX);
-}
-
-static void test_delay_bounds(void **state)
-{
-	(void)state;
-	struct rng rng = rng_make(1);
-	static const uint64_t asked[] = {0, 1, 250, 2000, 59000, 60000, 1000000000, UINT64_MAX - 1};
-	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-		for (int k = 0; k < 100; k++) {
-			uint64_t ms = retry_delay_ms(0, asked[i], &rng);
-			assert_true(ms >= RETRY_MS_MIN && ms <= RETRY_MS_MAX);
-			assert_true(ms >= (asked[i] < RETRY_MS_MAX ? asked[i] : RETRY_MS_MAX));
-			assert_true(asked[i] >= RETRY_MS_MAX || asked[i] < 250 ||
-				    ms <= asked[i] + asked[i] / 10 + 1);
-		}
-	}
-	for (uint32_t tries = 0; tries < 40; tries++) {
-		double full = 250.0 * (double)((uint64_t)1 << (tries < 20 ? tries : 20));
-		full = full < RETRY_MS_MAX ? full : RETRY_MS_MAX;
-		for (int k = 0; k < 100; k++) {
-			uint64_t ms = retry_delay_ms(tries, RETRY_AFTER_NONE, &rng);
-			assert_true(ms >= RETRY_MS_MIN && ms <= RETRY_MS_MAX);
-			assert_true((double)ms >= full / 2 - 1 && (double)ms <= full + 26);
-		}
-	}
-}
-
 static uint64_t note(struct throttle *t, uint32_t status, uint64_t retry_after_ms, uint64_t sent_ms,
 		     uint64_t now_ms)
 {
 	struct outcome o = outcome_status(status, "");
 	o.retry_after_ms = retry_after_ms;
-	struct judgement j = throttle_judge(&o);
+	struct judgement j = judgement_of(&o);
 	return throttle_note(t, &j, &o, 0, sent_ms, now_ms);
 }
 
@@ -222,8 +100,8 @@ static void test_rejects_all(void **state)
 	const struct outcome filtered = {
 	    .status = 400, .code = "content_filter", .retry_after_ms = RETRY_AFTER_NONE};
 	const struct outcome good = {.status = 200, .code = "", .retry_after_ms = RETRY_AFTER_NONE};
-	struct judgement rejected = throttle_judge(&bad), refused = throttle_judge(&filtered);
-	struct judgement answer = throttle_judge(&good);
+	struct judgement rejected = judgement_of(&bad), refused = judgement_of(&filtered);
+	struct judgement answer = judgement_of(&good);
 	assert_true(throttle_rejects_all(&t, &rejected));
 	assert_false(throttle_rejects_all(&t, &refused));
 	throttle_block(&t, 10);
@@ -295,7 +173,7 @@ static void test_breaker(void **state)
 					  .code = "",
 					  .retry_after_ms = RETRY_AFTER_NONE,
 					  .malformed = true};
-		struct judgement j = throttle_judge(&o);
+		struct judgement j = judgement_of(&o);
 		(void)throttle_note(&t, &j, &o, 0, now_ms, now_ms);
 	}
 	assert_int_equal(throttle_room(&t, 0, now_ms), 32);
@@ -304,16 +182,9 @@ static void test_breaker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_judge_status),
-	    cmocka_unit_test(test_judge_transfer),
-	    cmocka_unit_test(test_retry_after),
-	    cmocka_unit_test(test_delay_bounds),
-	    cmocka_unit_test(test_pause_with_retry_after),
-	    cmocka_unit_test(test_spent),
-	    cmocka_unit_test(test_pause_endless),
-	    cmocka_unit_test(test_rejects_all),
-	    cmocka_unit_test(test_block_and_probe),
-	    cmocka_unit_test(test_breaker),
+	    cmocka_unit_test(test_pause_with_retry_after), cmocka_unit_test(test_spent),
+	    cmocka_unit_test(test_pause_endless),	   cmocka_unit_test(test_rejects_all),
+	    cmocka_unit_test(test_block_and_probe),	   cmocka_unit_test(test_breaker),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
