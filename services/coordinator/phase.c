@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/label.h"
+#include "llm/usage.h"
 #include "wire/frame.h"
 
 #include <assert.h>
@@ -164,17 +165,6 @@ static void phase_time_add(struct coordinator *c, Freeal__RoundRecord *record,
 		}
 	}
 	record->times[record->n_times++] = time;
-}
-
-static void usage_add(Freeal__Usage *sum, const Freeal__Usage *usage)
-{
-	sum->requests += usage->requests;
-	sum->tokens_in += usage->tokens_in;
-	sum->tokens_out += usage->tokens_out;
-	sum->nano_usd += usage->nano_usd;
-	sum->recalled += usage->recalled;
-	sum->tokens_cached += usage->tokens_cached;
-	sum->tokens_reasoning += usage->tokens_reasoning;
 }
 
 /* What was counted since the last record goes into the round's. */

@@ -8,6 +8,7 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/kept.h"
 #include "coordinator/label.h"
+#include "llm/usage.h"
 #include "wire/frame.h"
 
 #include <stdio.h>
@@ -23,13 +24,7 @@ static void usage_count(struct coordinator *c, const Freeal__Usage *usage)
 	c->counters.nano_usd += usage->nano_usd;
 	c->counters.recalled += usage->recalled;
 	c->counters.tokens_cached += usage->tokens_cached;
-	c->round.usage->requests += usage->requests;
-	c->round.usage->tokens_in += usage->tokens_in;
-	c->round.usage->tokens_out += usage->tokens_out;
-	c->round.usage->nano_usd += usage->nano_usd;
-	c->round.usage->recalled += usage->recalled;
-	c->round.usage->tokens_cached += usage->tokens_cached;
-	c->round.usage->tokens_reasoning += usage->tokens_reasoning;
+	usage_add(c->round.usage, usage);
 }
 
 /* Usage that is stored in the counters alone. */

@@ -1,6 +1,7 @@
 /* Sentence vectors by the project's embeddings endpoint or its encoder: each sample's is computed
  * once and kept. */
 #include "base/rng.h"
+#include "llm/usage.h"
 #include "trainer/job_context.h"
 #include "trainer/plan.h"
 
@@ -67,11 +68,9 @@ enum err job_vectors_ensure(struct job *j, struct job_context *c)
 
 static void usage_note(struct job *j, struct job_context *c)
 {
-	Freeal__Usage used = FREEAL__USAGE__INIT, *sum = &j->outcome.usage;
+	Freeal__Usage used = FREEAL__USAGE__INIT;
 	embedder_usage_take(c->embedder, &used);
-	sum->requests += used.requests;
-	sum->tokens_in += used.tokens_in;
-	sum->nano_usd += used.nano_usd;
+	usage_add(&j->outcome.usage, &used);
 }
 
 enum err job_texts_embed(struct job *j, struct job_context *c, const char *const *texts,
