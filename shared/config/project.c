@@ -11,7 +11,7 @@
  * free_unpacked frees the whole. Lists are counted up as they fill, so that a half-built
  * message can be freed as well. */
 
-static bool string_set(char **ret, const char *value)
+bool project_string_set(char **ret, const char *value)
 {
 	*ret = strdup(value ? value : "");
 	return *ret != NULL;
@@ -25,7 +25,7 @@ static bool strings_set(char ***ret, size_t *ret_count, const struct task_string
 	if (!*ret)
 		return false;
 	for (; *ret_count < from->count; (*ret_count)++) {
-		if (!string_set(&(*ret)[*ret_count], from->items[*ret_count]))
+		if (!project_string_set(&(*ret)[*ret_count], from->items[*ret_count]))
 			return false;
 	}
 	return true;
@@ -55,7 +55,8 @@ static bool label_add(Freeal__Project *p, const struct task_label *from)
 		return false;
 	freeal__label__init(l);
 	p->labels[p->n_labels++] = l;
-	return string_set(&l->name, from->name) && string_set(&l->description, from->description) &&
+	return project_string_set(&l->name, from->name) &&
+	       project_string_set(&l->description, from->description) &&
 	       strings_set(&l->aliases, &l->n_aliases, &from->aliases) &&
 	       strings_set(&l->keywords, &l->n_keywords, &from->keywords) &&
 	       examples_set(l, &from->examples);
@@ -85,8 +86,9 @@ static bool model_set(Freeal__Project *p, const struct task_model *from)
 	bool encoder = from->type == TASK_MODEL_ENCODER;
 	m->folds = from->folds;
 	m->epochs = from->epochs;
-	if (!string_set(&m->type, encoder ? "encoder" : "ngram") ||
-	    !string_set(&m->recipe, from->recipe == TASK_RECIPE_PAPER ? "paper" : "default"))
+	if (!project_string_set(&m->type, encoder ? "encoder" : "ngram") ||
+	    !project_string_set(&m->recipe,
+				from->recipe == TASK_RECIPE_PAPER ? "paper" : "default"))
 		return false;
 	if (!encoder)
 		return true;
@@ -98,8 +100,8 @@ static bool model_set(Freeal__Project *p, const struct task_model *from)
 	m->mixup = (Freeal__Choice)from->mixup;
 	m->consistency = (Freeal__Choice)from->consistency;
 	m->second_views = (uint32_t)from->second_views;
-	return string_set(&m->path, from->path) &&
-	       string_set(&m->precision, precisions[from->precision]);
+	return project_string_set(&m->path, from->path) &&
+	       project_string_set(&m->precision, precisions[from->precision]);
 }
 
 static bool prompt_set(Freeal__Project *p, const struct task_prompt *from)
@@ -110,10 +112,10 @@ static bool prompt_set(Freeal__Project *p, const struct task_prompt *from)
 	if (!p->prompt)
 		return false;
 	freeal__prompt__init(p->prompt);
-	return string_set(&p->prompt->system, from->system) &&
-	       string_set(&p->prompt->user, from->user) &&
-	       string_set(&p->prompt->generate_system, from->generate_system) &&
-	       string_set(&p->prompt->generate_user, from->generate_user);
+	return project_string_set(&p->prompt->system, from->system) &&
+	       project_string_set(&p->prompt->user, from->user) &&
+	       project_string_set(&p->prompt->generate_system, from->generate_system) &&
+	       project_string_set(&p->prompt->generate_user, from->generate_user);
 }
 
 static bool embeddings_set(Freeal__Project *p, const struct task_embeddings *from)
@@ -138,7 +140,7 @@ static bool augment_set(Freeal__Project *p, const struct task *from)
 	if (!p->augment)
 		return false;
 	freeal__augment__init(p->augment);
-	return string_set(&p->augment->language, from->augment.language) &&
+	return project_string_set(&p->augment->language, from->augment.language) &&
 	       project_llm_set(p, from, &from->augment.llm, &p->augment->llm);
 }
 
@@ -155,8 +157,8 @@ Freeal__Project *project_from_task(const struct task *t, uint64_t version)
 	p->cache = t->cache;
 	p->labels = calloc(t->label_count, sizeof *p->labels);
 	p->rounds = calloc(t->round_count, sizeof *p->rounds);
-	bool ok = p->labels && p->rounds && string_set(&p->task, t->name) &&
-		  string_set(&p->description, t->description) && model_set(p, &t->model);
+	bool ok = p->labels && p->rounds && project_string_set(&p->task, t->name) &&
+		  project_string_set(&p->description, t->description) && model_set(p, &t->model);
 	for (size_t i = 0; ok && i < t->label_count; i++)
 		ok = label_add(p, &t->labels[i]);
 	for (size_t i = 0; ok && i < t->round_count; i++)

@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool string_set(char **ret, const char *value)
-{
-	*ret = strdup(value ? value : "");
-	return *ret != NULL;
-}
-
 static uint64_t nano_usd(double usd)
 {
 	return (uint64_t)llround(usd * 1e9);
@@ -25,7 +19,7 @@ static bool name_set(Freeal__Endpoint *e, const struct task_endpoint *from)
 	host = host ? host + 3 : "";
 	(void)snprintf(name, sizeof name, "%s at %.*s", from->model ? from->model : "",
 		       (int)strcspn(host, "/"), host);
-	return string_set(&e->name, from->name ? from->name : name);
+	return project_string_set(&e->name, from->name ? from->name : name);
 }
 
 Freeal__Endpoint *project_endpoint_from(const struct task_endpoint *from)
@@ -41,10 +35,11 @@ Freeal__Endpoint *project_endpoint_from(const struct task_endpoint *from)
 	e->nano_usd_per_million_in = nano_usd(from->usd_per_million_in);
 	e->nano_usd_per_million_cached = nano_usd(from->usd_per_million_cached);
 	e->nano_usd_per_million_out = nano_usd(from->usd_per_million_out);
-	if (!name_set(e, from) || !string_set(&e->url, from->url) ||
-	    !string_set(&e->model, from->model) || !string_set(&e->key_env, from->key_env) ||
-	    !string_set(&e->key_file, from->key_file) ||
-	    !string_set(&e->api_version, from->api_version)) {
+	if (!name_set(e, from) || !project_string_set(&e->url, from->url) ||
+	    !project_string_set(&e->model, from->model) ||
+	    !project_string_set(&e->key_env, from->key_env) ||
+	    !project_string_set(&e->key_file, from->key_file) ||
+	    !project_string_set(&e->api_version, from->api_version)) {
 		freeal__endpoint__free_unpacked(e, NULL);
 		return NULL;
 	}
@@ -136,5 +131,5 @@ bool project_llm_set(Freeal__Project *p, const struct task *t, const struct task
 	l->reasoning_tokens = from->reasoning_tokens;
 	l->batch = from->batch;
 	l->batch_api = from->batch_api;
-	return string_set(&l->effort, from->effort) && endpoints_set(p, t, from, l);
+	return project_string_set(&l->effort, from->effort) && endpoints_set(p, t, from, l);
 }

@@ -16,4 +16,7 @@ bool project_llm_set(Freeal__Project *p, const struct task *t, const struct task
 /* A message of one endpoint; NULL: no memory. Free with freeal__endpoint__free_unpacked. */
 Freeal__Endpoint *project_endpoint_from(const struct task_endpoint *from);
 
+/* A message's string: a copy, of "" for NULL. False: no memory. */
+bool project_string_set(char **ret, const char *value);
+
 #endif
