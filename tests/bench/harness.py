@@ -11,6 +11,10 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import environment  # noqa: E402  it lies there
+
 BIN = pathlib.Path(os.environ.get("FREEAL_BIN", ROOT / "build" / "bin"))
 WORK = ROOT / "build" / "bench"
 

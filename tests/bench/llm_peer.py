@@ -8,32 +8,20 @@ import sys
 import harness
 
 HERE = harness.ROOT / "tests" / "bench"
-# autolabel's langchain wants the openai package before its version 1.
-PACKAGES = {
-    "openai": ["openai", "aiohttp"],
-    "aiohttp": ["openai", "aiohttp"],
-    "autolabel": ["refuel-autolabel==0.0.16", "openai<1", "numpy<2"],
-}
 
 
 def python(peer):
-    """The Python with the peer's packages; they are installed into build/ the first time."""
-    folder = harness.ROOT / "build" / f"venv-{'autolabel' if peer == 'autolabel' else 'openai'}"
-    if not (folder / "ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "pip", "-q", "install", *PACKAGES[peer]], check=True)
-        (folder / "ready").touch()
-    return folder / "bin" / "python"
+    return harness.environment.python("autolabel" if peer == "autolabel" else "openai")
 
 
 def run(peer, url, prompts, in_flight, seconds, log):
     """Labels per second and CPU seconds per label over `seconds`, after a second to warm up.
     `prompts` is a file of {"system", "demonstrations": [[text, label], ...], "labels", "texts"}."""
-    environment = {**os.environ, "OPENAI_API_KEY": "none", "OPENAI_API_BASE": url}
+    variables = {**os.environ, "OPENAI_API_KEY": "none", "OPENAI_API_BASE": url}
     with open(log, "a", encoding="utf-8") as errors:
         found = subprocess.run(
             [python(peer), "-W", "ignore", HERE / "llm_peer_client.py", peer, url, prompts, str(in_flight),
-             str(seconds)], check=False, encoding="utf-8", stdout=subprocess.PIPE, stderr=errors, env=environment)
+             str(seconds)], check=False, encoding="utf-8", stdout=subprocess.PIPE, stderr=errors, env=variables)
     if found.returncode:
         raise RuntimeError(f"{peer} ended with {found.returncode}, see {log}")
     result = json.loads(found.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """Times PyTorch (and ONNX Runtime) on the encoder's work: steps, inference, epochs.
 
-Run with the Python of harness.torch_python(). Prints one JSON object.
+Run with the Python of environment.python("torch"). Prints one JSON object.
 
     torch_encoder.py random FOLDER               writes a checkpoint of RoBERTa-base's shape
     torch_encoder.py ids MODEL TABLE OUT         writes TABLE with ids instead of texts

@@ -1,6 +1,6 @@
 """FreeAL's robust training and plain cross-entropy in PyTorch and transformers.
 
-The peer of the encoder's benchmarks, run with the Python of harness.torch_python().
+The peer of the encoder's benchmarks, run with the Python of environment.python("torch").
 
     torch_freeal.py paper|plain MODEL TRAIN TEST OUT [--epochs N] [--seed N] [--bf16] ...
 

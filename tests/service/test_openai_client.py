@@ -5,13 +5,18 @@ exceptions, its retries."""
 import json
 import math
 import os
+import pathlib
+import sys
 import time
 import unittest
 
-import environment
 from mock_server import MockServer
 
-environment.enter("venv-openai", ["openai"], ["openai"])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import environment  # noqa: E402
+
+environment.enter("openai", ["openai"])
 
 import openai  # noqa: E402  the line above may have started another Python
 

@@ -16,10 +16,11 @@ import time
 import unittest
 import urllib.request
 
-import environment
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-environment.enter("venv-torch", ["torch", "transformers", "accelerate", "fastapi", "uvicorn", "openai"],
-                  ["torch", "transformers[serving]"])
+import environment  # noqa: E402
+
+environment.enter("torch", ["torch", "transformers", "accelerate", "fastapi", "uvicorn", "openai"])
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["HF_HUB_OFFLINE"] = "1"

