@@ -18,13 +18,13 @@ EPOCHS = 6
 FOLDER = tempfile.TemporaryDirectory(prefix="freeal-checkpoint-")
 
 
-def cluster(path=None):
+def cluster(path=None, trainers=1):
     if not path:
         path = pathlib.Path(FOLDER.name) / "tiny"
         if not path.exists():
             checkpoint.write(path)
     model = f"{{type: encoder, path: {path}, tokens: 24, batch: 16, rate: 0.003, epochs: {EPOCHS}}}"
-    return Cluster(task={"rounds": "[{shots: 6}]", "model": model})
+    return Cluster(task={"rounds": "[{shots: 6}]", "model": model}, trainers=trainers)
 
 
 @functools.cache
@@ -73,6 +73,37 @@ class Encoder(unittest.TestCase):
                 if n < count // 2 + 1 and n <= count:
                     with self.subTest(point, n=n):
                         self.die_at(f"{point}:{n}")
+
+
+class TwoTrainers(unittest.TestCase):
+    """They share the folds; which of them trains the model that is published is theirs to find out."""
+
+    def setUp(self):
+        self.cluster = cluster(trainers=2)
+        self.addCleanup(self.cluster.close)
+
+    def same_as_one(self):
+        labels, model, _ = undisturbed()
+        self.assertEqual(self.cluster.labels_text(), labels)
+        self.assertEqual(self.cluster.model(), model)
+        self.cluster.audit()
+
+    def trained(self, name):
+        return (self.cluster.path / f"points-{name}").read_text().split().count("fold_trained")
+
+    def test_a6_folds_are_shared(self):
+        names = ("trainer-0", "trainer-1")
+        for name in names:
+            self.cluster[name].start(crash_list=self.cluster.path / f"points-{name}")
+        self.cluster.run(samples(COUNT)).finish()
+        self.same_as_one()
+        self.assertGreater(min(map(self.trained, names)), 0)
+
+    def test_a6_one_of_two_dies_in_its_fold(self):
+        self.cluster["trainer-1"].start(crash="fold_trained:1")
+        self.cluster.run(samples(COUNT)).finish()
+        self.assertFalse(self.cluster["trainer-1"].alive())
+        self.same_as_one()
 
 
 class NoCheckpoint(unittest.TestCase):
