@@ -166,7 +166,8 @@ def table_add(table, figure, found, variant, measure, unit, compute):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds 1 .. N")
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--set", choices=SETS, action="append", help="one of them; may be repeated")
     parser.add_argument("--variant", choices=VARIANTS, action="append", help="besides plain; may be repeated")
     parser.add_argument("--rows", type=int, help="so many training rows, drawn, for a short look")
@@ -181,7 +182,8 @@ def main():
                             "peer: plain cross-entropy")
     for name in options.set or SETS:
         folder = harness.work_folder(f"ablation-{name}")
-        found = [measure_seed(folder, name, seed, options) for seed in range(1, options.seeds + 1)]
+        seeds = range(options.first, options.first + options.seeds)
+        found = [measure_seed(folder, name, seed, options) for seed in seeds]
         everything[name] = found
         for variant in found[0]:
             compute = f"{found[0][variant]['epochs']} epochs, {found[0][variant]['units']:.1f} units"
