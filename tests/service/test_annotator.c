@@ -44,6 +44,7 @@ static void test_many_in_flight(void **state)
 	b->endpoints[0].concurrency = 200;
 	llm_delay_set(200);
 	bench_start(b);
+	bench_play(b, &b->credit, 200, WAIT_MS_MAX);
 	assert_true(b->credit >= 200);
 	uint64_t begin = bench_now();
 	for (uint64_t i = 0; i < 400; i++)
